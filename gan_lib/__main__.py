@@ -1,0 +1,60 @@
+"""`python -m gan_lib info` and `python -m gan_lib models`; `--json` for machines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+
+def published() -> dict[str, dict[str, int]]:
+    """Parameter count of each network at every published configuration.
+
+    Returns: configuration -> network -> number of parameters. The networks are built,
+        not looked up, so this takes a few seconds a model.
+    """
+    import importlib
+    import pkgutil
+
+    import keras
+
+    from gan_lib import models
+
+    counts: dict[str, dict[str, int]] = {}
+    for found in pkgutil.iter_modules(models.__path__):
+        module = importlib.import_module(f"{models.__name__}.{found.name}")
+        for name, build in getattr(module, "PUBLISHED", {}).items():
+            networks = build()
+            counts[name] = {key: net.count_params() for key, net in networks.items()}
+            keras.backend.clear_session()
+    return counts
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m gan_lib", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in {
+        "info": "versions, device and what is missing: for a bug report",
+        "models": "every model with the parameter count of each network",
+    }.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--json", action="store_true", help="print JSON")
+    args = parser.parse_args(argv)
+    if args.command == "info":
+        from gan_lib import environment
+
+        facts = environment.info()
+        print(json.dumps(facts, indent=2) if args.json else environment.report(facts))
+    else:
+        counts = published()
+        if args.json:
+            print(json.dumps(counts, indent=2))
+        for name, networks in counts.items() if not args.json else ():
+            for network, count in networks.items():
+                print(f"{name:28}{network:24}{count:>14,}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""Watching a training: pictures over time, live curves, a log, an alarm.
+
+All are Keras callbacks for `GAN.fit`; their "epoch" is its tick.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from gan_lib import plot
+from gan_lib.data.pipeline import to_uint8
+from gan_lib.latents import sample
+
+
+class FixedLatentGrid(keras.callbacks.Callback):
+    """Draws the same latents again and again, so that learning can be seen.
+
+    Args:
+        directory: where one array of pictures is kept for each moment, so that a
+            resumed training has the whole film.
+        every_kimg: thousands of real images between two pictures.
+        count: how many latents, drawn from N(0, 1) with `seed`.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        every_kimg: float,
+        count: int = 64,
+        seed: int = 1,
+    ):
+        super().__init__()
+        self.directory = Path(directory)
+        self.every_kimg, self.count, self.seed = every_kimg, count, seed
+        self.directory.mkdir(parents=True, exist_ok=True)
+
+    def on_train_begin(self, logs=None):
+        for path in self._paths():  # pictures of a future that was lost in a cut
+            if int(path.stem) > round(self.model.kimg * 1000):
+                path.unlink()
+        self.latents = sample(self.count, self.model.latent_dim, seed=self.seed)
+        if not self._paths():
+            self._draw()
+
+    def on_epoch_end(self, epoch, logs=None):
+        last = int(self._paths()[-1].stem)
+        if self.model.kimg * 1000 - last >= self.every_kimg * 1000:
+            self._draw()
+
+    def on_train_end(self, logs=None):
+        self._draw()
+
+    def frames(self) -> list[tuple[float, np.ndarray]]:
+        """(kimg, uint8 images (count, H, W, C)) of every moment, in order."""
+        return [(int(p.stem) / 1000, np.load(p)) for p in self._paths()]
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.directory.glob("[0-9]*.npy"))
+
+    def _draw(self):
+        images = to_uint8(self.model.generate(self.latents))
+        name = f"{round(self.model.kimg * 1000):012d}.npy"
+        unfinished = self.directory / f"unfinished-{name}"
+        with unfinished.open("wb") as file:
+            np.save(file, images)
+        os.replace(unfinished, self.directory / name)
+
+
+class HistoryFile(keras.callbacks.Callback):
+    """Keeps `history.csv` up to date: one row a tick, earlier sittings included."""
+
+    def __init__(self, path: str | Path):
+        super().__init__()
+        self.path = Path(path)
+
+    def on_epoch_end(self, epoch, logs=None):
+        rows = self.model.history_rows
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_name(f"unfinished-{self.path.name}")
+        with unfinished.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(unfinished, self.path)
+
+
+class LiveDisplay(keras.callbacks.Callback):
+    """Shows samples and loss curves while training runs.
+
+    In a notebook one figure is drawn anew in place; elsewhere a line of text is
+    printed.
+
+    Args:
+        every_kimg: thousands of real images between two looks.
+        count: samples shown.
+    """
+
+    def __init__(self, every_kimg: float, count: int = 16, seed: int = 1):
+        super().__init__()
+        self.every_kimg, self.count, self.seed = every_kimg, count, seed
+        self.shown_at = 0.0
+        self.handle = None
+
+    def on_train_begin(self, logs=None):
+        self.shown_at = self.model.kimg
+        self.latents = sample(self.count, self.model.latent_dim, seed=self.seed)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.model.kimg - self.shown_at < self.every_kimg:
+            return
+        self.shown_at = self.model.kimg
+        if not _in_notebook():
+            print(
+                f"{self.model.kimg:8.1f} kimg  "
+                f"discriminator {logs['discriminator_loss']:.3f}  "
+                f"generator {logs['generator_loss']:.3f}"
+            )
+            return
+        from IPython.display import display
+
+        title = f"{self.model.kimg:.0f} thousand real images seen"
+        figure = plot.image_grid(self.model.generate(self.latents), title=title)
+        if self.handle is None:
+            self.handle = display(figure, display_id=True)
+        else:
+            self.handle.update(figure)
+
+
+class CollapseAlarm(keras.callbacks.Callback):
+    """Warns, once each, when the game stops being one.
+
+    Two signs: the generator draws nearly one picture (the mean distance between
+    samples falls below `share` of that between real images), or the discriminator
+    is right about everything for `patience` ticks on end.
+
+    Args:
+        real_images: uint8 (n, H, W, C), n >= 2; a few dozen are enough.
+        share: of the real images' mean pixel distance.
+        patience: ticks in a row before the alarm.
+    Attributes:
+        alarms: what was warned of, with the kimg.
+    """
+
+    def __init__(self, real_images: np.ndarray, share: float = 0.35, patience: int = 3):
+        super().__init__()
+        self.real_spread = pixel_spread(np.asarray(real_images, np.float32) / 127.5)
+        self.share, self.patience = share, patience
+        self.alarms: list[tuple[float, str]] = []
+        self.streaks = {"collapse": 0, "discriminator wins": 0}
+
+    def on_train_begin(self, logs=None):
+        self.latents = sample(32, self.model.latent_dim, seed=2)
+
+    def on_epoch_end(self, epoch, logs=None):
+        spread = pixel_spread(self.model.generate(self.latents))
+        signs = {
+            "collapse": spread < self.share * self.real_spread,
+            "discriminator wins": min(logs["real_accuracy"], logs["fake_accuracy"])
+            > 0.995,
+        }
+        for name, seen in signs.items():
+            self.streaks[name] = self.streaks[name] + 1 if seen else 0
+            if self.streaks[name] == self.patience:
+                self.alarms.append((self.model.kimg, name))
+                warnings.warn(
+                    f"{name} at {self.model.kimg:.1f} kimg: {_ADVICE[name]}",
+                    stacklevel=2,
+                )
+
+
+_ADVICE = {
+    "collapse": (
+        "the samples are hardly different from each other. A lower generator "
+        "learning rate or a larger batch may help."
+    ),
+    "discriminator wins": (
+        "it tells every image apart, so the generator learns little. Noisier labels, "
+        "an R1 penalty or a lower discriminator learning rate may help."
+    ),
+}
+
+
+def pixel_spread(images: np.ndarray) -> float:
+    """Mean root-mean-square pixel distance over all pairs of images.
+
+    sqrt(2 Var) per pixel, averaged: equal to the mean squared distance of two random
+    images' pixels, under the root. Images (n, H, W, C) on any scale; 0 if all equal.
+    """
+    return float(np.sqrt(2 * np.var(images, axis=0, ddof=1).mean()))
+
+
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules

@@ -1,0 +1,1 @@
+"""One file a paper: its networks and its training step."""

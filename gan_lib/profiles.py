@@ -1,0 +1,156 @@
+"""How large a lesson runs: one row for each kind of machine.
+
+    PROFILE = profiles.profile("auto")      # gpu if TensorFlow sees one, else cpu
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """The sizes of one run of a lesson.
+
+    name: "smoke", "cpu" or "gpu".
+    image_size: side of the images in px.
+    num_images: training images.
+    batch_size: images in one update.
+    width: channels of the first discriminator layer; the paper's is 64.
+    kimg: length of the main training, in thousands of real images.
+    tick_kimg: time between two rows of the history and two saved grids.
+    ablation_kimg: length of each small run of "change one thing" and "break it".
+    ablation_seconds: what one such run should take on the machine in mind.
+    minutes: what the whole notebook should take; told to the reader, not enforced.
+    metric_images: images on each side of KID and FID.
+    policy: Keras dtype policy; None in the table below means "what this machine is
+        fastest at", which `profile` fills in.
+    """
+
+    name: str
+    image_size: int
+    num_images: int
+    batch_size: int
+    width: int
+    kimg: float
+    tick_kimg: float
+    ablation_kimg: float
+    ablation_seconds: float
+    minutes: float
+    metric_images: int
+    policy: str | None = None
+
+
+PROFILES = {
+    # Every cell runs, and nothing learned in it means anything.
+    "smoke": Profile(
+        name="smoke",
+        image_size=64,
+        num_images=256,
+        batch_size=16,
+        width=8,
+        kimg=0.256,
+        tick_kimg=0.064,
+        ablation_kimg=0.064,
+        ablation_seconds=2,
+        minutes=1,
+        metric_images=64,
+        policy="float32",
+    ),
+    # Two cores of a laptop, pictures drawn on the spot.
+    "cpu": Profile(
+        name="cpu",
+        image_size=64,
+        num_images=10_000,
+        batch_size=64,
+        width=32,
+        kimg=60,
+        tick_kimg=5,
+        ablation_kimg=6.4,
+        ablation_seconds=20,
+        minutes=10,
+        metric_images=2_000,
+    ),
+    # A T4 with 16 GB, the paper's width.
+    "gpu": Profile(
+        name="gpu",
+        image_size=64,
+        num_images=50_000,
+        batch_size=128,
+        width=64,
+        kimg=2_000,
+        tick_kimg=50,
+        ablation_kimg=100,
+        ablation_seconds=60,
+        minutes=40,
+        metric_images=10_000,
+    ),
+}
+
+
+def profile(name: str = "auto") -> Profile:
+    """The profile of that name, with its dtype policy settled.
+
+    Args:
+        name: "smoke", "cpu", "gpu", or "auto": the one named by the environment
+            variable GAN_PROFILE, else "gpu" if TensorFlow sees a GPU, else "cpu".
+            GAN_PROFILE changes nothing when a name is given.
+    Returns: Profile. Set `keras.config.set_dtype_policy(profile.policy)` before
+        networks are built.
+    Raises: ValueError for an unknown name; the message lists the known ones.
+    """
+    source = "profile"
+    if name == "auto" and os.environ.get("GAN_PROFILE"):
+        name, source = os.environ["GAN_PROFILE"], "GAN_PROFILE"
+    if name == "auto":
+        name = "gpu" if tf.config.list_physical_devices("GPU") else "cpu"
+    if name not in PROFILES:
+        raise ValueError(
+            f"There is no profile called {name!r} (from {source}). Choose one of: "
+            f"auto, {', '.join(PROFILES)}."
+        )
+    row = PROFILES[name]
+    if row.policy is not None:
+        return row
+    policy = gpu_policy() if name == "gpu" else cpu_policy()
+    return dataclasses.replace(row, policy=policy)
+
+
+def cpu_policy() -> str:
+    """The faster dtype policy of this CPU.
+
+    Returns: "mixed_bfloat16" with AMX, whose bfloat16 convolutions run at about twice
+        the speed of float32; else "float32". AVX512_BF16 alone is slower than float32,
+        and without either bfloat16 is emulated.
+    """
+    return "mixed_bfloat16" if "amx_bf16" in _cpu_flags() else "float32"
+
+
+def gpu_policy() -> str:
+    """The dtype policy for the first GPU.
+
+    Returns: "mixed_bfloat16" from compute capability 8.0 (A100, L4, RTX 30 and later);
+        "mixed_float16" below it (T4, V100), which has no bfloat16 units and needs loss
+        scaling; "float32" where TensorFlow names no GPU or no capability.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
+    capability = details.get("compute_capability")
+    if capability is None:
+        return "float32"
+    return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
+
+
+def _cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """Feature flags of the first CPU; none where the system has no such file."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return set()
+    flags = re.search(r"^flags\s*:(.*)$", text, flags=re.MULTILINE)
+    return set(flags.group(1).split()) if flags else set()

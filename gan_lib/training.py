@@ -1,0 +1,442 @@
+"""The one training core: two players, an averaged generator, a clock in kimg."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gan_lib import export, losses, penalties, session
+from gan_lib.latents import sample
+from gan_lib.optimizers import Adam
+from gan_lib.randomness import Draws
+
+# What `fault` counts: the first of these that is not a finite number.
+FAULTS = (
+    "real_images",
+    "discriminator_loss",
+    "discriminator_gradients",
+    "generator_loss",
+    "generator_gradients",
+)
+PENALTIES = ("r1", "gradient_penalty")
+
+
+@keras.saving.register_keras_serializable("gan_lib")
+class GAN(keras.Model):
+    """Two networks that train against each other, and all that belongs to them.
+
+    One step, on one batch of real images (Goodfellow et al. 2014, algorithm 1,
+    arXiv:1406.2661, with k = `discriminator_steps`):
+        latents ~ N(0, 1);  fake_images = generator(latents)
+        the discriminator moves on real_images and fake_images, in separate calls;
+        the generator moves on the same fake_images, judged by the moved
+        discriminator.
+    Ours differs: algorithm 1 draws new latents for the generator's move; using the
+    same fakes (as dcgan.torch does) saves one pass through the generator.
+
+    A paper overrides three hooks and no loop: `forward` (what the generator makes of
+    a batch), `discriminator_objective` and `generator_objective` (loss and logs).
+
+    The averaged generator, float32, follows the weights and the batch-norm averages
+    w of the trained one with a half-life counted in images, so that it does not
+    depend on the batch size (Karras et al. 2018, section 4.1, arXiv:1710.10196):
+        ema <- d ema + (1 - d) w,  d = 0.5 ** (batch / (1000 half_life_kimg))
+    In early training the half-life is at most a twentieth of the kimg seen so far,
+    so that the first, random weights are soon forgotten.
+
+    Args:
+        generator: keras.Model, latents (B, latent_dim) -> images (B, H, W, C) in
+            [-1, 1].
+        discriminator: keras.Model, images -> logits (B, ...).
+        seed: of all numbers drawn in training.
+        ema_half_life_kimg: thousands of real images after which an old weight counts
+            half. 0: no averaging.
+    """
+
+    log_names: tuple[str, ...] = (
+        "discriminator_loss",
+        "generator_loss",
+        "real_logits",
+        "fake_logits",
+        "real_accuracy",
+        "fake_accuracy",
+        "discriminator_gradient_norm",
+        "generator_gradient_norm",
+    )
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        *,
+        seed: int = 0,
+        ema_half_life_kimg: float = 5.0,
+        name: str = "gan",
+    ):
+        super().__init__(name=name)
+        self.generator, self.discriminator = generator, discriminator
+        self.latent_dim = generator.input_shape[-1]
+        self.ema_half_life_kimg = ema_half_life_kimg
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.ema_generator = export.portable_copy(generator)
+        self.images_seen = self._counter("images_seen", "int64")
+        self.fault = self._counter("fault", "int32")
+        self.fault_image = self._counter("fault_image", "int64")
+        self.history_rows: list[dict[str, float]] = []
+        self.built = True
+
+    def _counter(self, name: str, dtype: str):
+        return self.add_weight(
+            name=name,
+            shape=(),
+            dtype=dtype,
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+
+    def compile(
+        self,
+        generator_optimizer=None,
+        discriminator_optimizer=None,
+        *,
+        loss: str | losses.LossPair = "non_saturating",
+        real_labels: tuple[float, float] = (1.0, 1.0),
+        fake_labels: tuple[float, float] = (0.0, 0.0),
+        penalty: str | Callable | None = None,
+        penalty_weight: float = 10.0,
+        penalty_every: int = 1,
+        discriminator_steps: int = 1,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int = 1,
+    ) -> None:
+        """Choose how the two players learn.
+
+        Args:
+            generator_optimizer, discriminator_optimizer: Keras optimizers; None:
+                Adam(2e-4, beta_1=0.5) (Radford et al. 2016, section 3). Under
+                "mixed_float16" both are wrapped in a `LossScaleOptimizer`.
+            loss: a name `gan_lib.losses.get` knows, or a `LossPair`.
+            real_labels, fake_labels: ranges that the labels of each image are drawn
+                from, for losses that take labels. (1, 1) and (0, 0): no noise.
+                The generator aims for `real_labels`.
+            penalty: "r1", "gradient_penalty", a function (discriminator,
+                real_images, fake_images, draws) -> scalar, or None.
+            penalty_weight: factor of the penalty.
+            penalty_every: compute it only every so many steps, with a factor as
+                much larger (lazy regularisation, Karras et al. 2020, section 3.1,
+                arXiv:1912.04958).
+            discriminator_steps: discriminator moves for each generator move.
+            jit_compile: compile the step with XLA. "auto": on a GPU only; on a CPU
+                XLA is the slower one for convolutions.
+            steps_per_execution: training steps in one call from Python.
+        Raises: ValueError on an unknown loss or penalty, or a factor below 1.
+        """
+        super().compile(
+            optimizer=None,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+        )
+        if isinstance(penalty, str) and penalty not in PENALTIES:
+            raise ValueError(
+                f"Expected `penalty` to be one of {PENALTIES}, a function or None. "
+                f"Received: {penalty!r}"
+            )
+        for label, value in (
+            ("penalty_every", penalty_every),
+            ("discriminator_steps", discriminator_steps),
+        ):
+            if value < 1:
+                raise ValueError(f"Expected `{label}` >= 1. Received: {value}")
+        self.losses_of = losses.get(loss) if isinstance(loss, str) else loss
+        self.real_labels, self.fake_labels = tuple(real_labels), tuple(fake_labels)
+        self.penalty, self.penalty_weight = penalty, penalty_weight
+        self.penalty_every = penalty_every
+        self.discriminator_steps = discriminator_steps
+        self.generator_optimizer = self._ready(generator_optimizer, self.generator)
+        self.discriminator_optimizer = self._ready(
+            discriminator_optimizer, self.discriminator
+        )
+        self.trackers = {name: keras.metrics.Mean(name) for name in self.log_names}
+
+    def _ready(self, optimizer, network):
+        """The optimizer, with loss scaling if needed, and its slots already made."""
+        optimizer = optimizer or Adam(2e-4, beta_1=0.5)
+        policies = {layer.dtype_policy.name for layer in network.layers}
+        if "mixed_float16" in policies and not isinstance(
+            optimizer, keras.optimizers.LossScaleOptimizer
+        ):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(network.trainable_variables)
+        return optimizer
+
+    @property
+    def metrics(self):
+        return list(self.trackers.values()) if self.compiled else []
+
+    @property
+    def kimg(self) -> float:
+        """Thousands of real images shown to the discriminator so far."""
+        return int(self.images_seen.numpy()) / 1000
+
+    def call(self, latents, training=False):
+        return self.ema_generator(latents, training=training)
+
+    # The three hooks a paper overrides.
+
+    def forward(self, real_images, draws: Draws):
+        """What the generator makes while the discriminator looks at `real_images`."""
+        shape = (tf.shape(real_images)[0], self.latent_dim)
+        return self.generator(draws.normal("latents", shape), training=True)
+
+    def discriminator_objective(self, real_images, fake_images, draws: Draws):
+        """The discriminator's loss, a float32 scalar, and what to log of it."""
+        real_logits = self.discriminator(real_images, training=True)
+        fake_logits = self.discriminator(fake_images, training=True)
+        labels = {}
+        if self._uses_labels():
+            labels["real_labels"] = self._labels(
+                "real_labels", self.real_labels, real_logits, draws
+            )
+            labels["fake_labels"] = self._labels(
+                "fake_labels", self.fake_labels, fake_logits, draws
+            )
+        loss = self.losses_of.discriminator(real_logits, fake_logits, **labels)
+        loss += self._penalty(real_images, fake_images, draws)
+        return loss, {
+            "real_logits": tf.reduce_mean(real_logits),
+            "fake_logits": tf.reduce_mean(fake_logits),
+            "real_accuracy": _share(real_logits > 0),
+            "fake_accuracy": _share(fake_logits < 0),
+        }
+
+    def generator_objective(self, real_images, fake_images, draws: Draws):
+        """The generator's loss, a float32 scalar, and what to log of it."""
+        fake_logits = self.discriminator(fake_images, training=True)
+        labels = {}
+        if self._uses_labels():
+            labels["labels"] = self._labels(
+                "generator_labels", self.real_labels, fake_logits, draws
+            )
+        return self.losses_of.generator(fake_logits, **labels), {}
+
+    def _uses_labels(self) -> bool:
+        return self.real_labels != (1, 1) or self.fake_labels != (0, 0)
+
+    @staticmethod
+    def _labels(name, bounds, logits, draws):
+        return draws.uniform(name, tf.unstack(tf.shape(logits)), *bounds)
+
+    def _penalty(self, real_images, fake_images, draws):
+        if self.penalty is None:
+            return 0.0
+
+        def compute():
+            if self.penalty == "r1":
+                value = penalties.r1_penalty(self._critic, real_images)
+            elif self.penalty == "gradient_penalty":
+                eps = draws.uniform("eps", (tf.shape(real_images)[0], 1, 1, 1))
+                value = penalties.gradient_penalty(
+                    self._critic, real_images, fake_images, eps
+                )
+            else:
+                value = self.penalty(
+                    self.discriminator, real_images, fake_images, draws
+                )
+            return self.penalty_weight * self.penalty_every * value
+
+        if self.penalty_every == 1:
+            return compute()
+        batch = tf.shape(real_images, tf.int64)[0] * draws.replicas
+        step = self.images_seen.value // batch
+        return tf.cond(step % self.penalty_every == 0, compute, lambda: 0.0)
+
+    def _critic(self, images):
+        return self.discriminator(images, training=True)
+
+    # The loop's body.
+
+    def train_step(self, real_images):
+        """One move of each player; see the class. Called by `fit`, on every batch."""
+        draws = self._draws()
+        batch = tf.shape(real_images, tf.int64)[0] * draws.replicas
+        self._check("real_images", tf.reduce_sum(real_images))
+        if self.discriminator_steps == 1:
+            with tf.GradientTape() as tape:
+                fake_images = self.forward(real_images, draws)
+                with tape.stop_recording():
+                    self._move_discriminator(real_images, fake_images, draws)
+                self._move_generator(tape, real_images, fake_images, draws, batch)
+        else:
+            fake_images = self.forward(real_images, draws)
+            self._move_discriminator(real_images, fake_images, draws)
+            number = self.images_seen.value // batch + 1
+            tf.cond(
+                number % self.discriminator_steps == 0,
+                lambda: self._turn_of_generator(real_images, draws, batch),
+                lambda: None,
+            )
+        self.images_seen.assign_add(batch)
+        return {name: tracker.result() for name, tracker in self.trackers.items()}
+
+    def _draws(self) -> Draws:
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return Draws(self.seed_generator.next())
+        replica = context.replica_id_in_sync_group
+        return Draws(
+            self.seed_generator.next(), replica, context.num_replicas_in_sync
+        )
+
+    def _move_discriminator(self, real_images, fake_images, draws):
+        fake_images = tf.nest.map_structure(tf.stop_gradient, fake_images)
+        with tf.GradientTape() as tape:
+            loss, logs = self.discriminator_objective(real_images, fake_images, draws)
+            scaled = self.discriminator_optimizer.scale_loss(loss / draws.replicas)
+        variables = self.discriminator.trainable_variables
+        gradients = tape.gradient(scaled, variables)
+        self._apply("discriminator", loss, gradients, variables, logs)
+
+    def _move_generator(self, tape, real_images, fake_images, draws, batch):
+        loss, logs = self.generator_objective(real_images, fake_images, draws)
+        scaled = self.generator_optimizer.scale_loss(loss / draws.replicas)
+        variables = self.generator.trainable_variables
+        with tape.stop_recording():
+            gradients = tape.gradient(scaled, variables)
+            self._apply("generator", loss, gradients, variables, logs, batch)
+
+    def _turn_of_generator(self, real_images, draws, batch):
+        with tf.GradientTape() as tape:
+            fake_images = self.forward(real_images, draws)
+            self._move_generator(tape, real_images, fake_images, draws, batch)
+
+    def _apply(self, player, loss, gradients, variables, logs, batch=None):
+        """Move a player, unless this step or an earlier one met a bad number."""
+        optimizer = getattr(self, f"{player}_optimizer")
+        norm = tf.linalg.global_norm(gradients)
+        self._check(f"{player}_loss", loss)
+        # With loss scaling an infinite gradient is normal: the optimizer skips it.
+        if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            self._check(f"{player}_gradients", norm)
+
+        def move():
+            optimizer.apply(gradients, variables)
+            if player == "generator":
+                self._average(batch)
+
+        if tf.distribute.in_cross_replica_context() or self._replicas() > 1:
+            move()  # an all-reduce may not stand inside a condition
+        else:
+            tf.cond(tf.equal(self.fault.value, 0), move, lambda: None)
+        logs = {
+            f"{player}_loss": loss,
+            f"{player}_gradient_norm": norm / optimizer.scale_loss(1.0),
+            **logs,
+        }
+        for name, value in logs.items():
+            self.trackers[name].update_state(value)
+
+    def _replicas(self) -> int:
+        return tf.distribute.get_strategy().num_replicas_in_sync
+
+    def _average(self, batch) -> None:
+        """One step of the averaged generator towards the trained one."""
+        seen = tf.cast(self.images_seen.value + batch, tf.float32) / 1000
+        half_life = tf.minimum(float(self.ema_half_life_kimg), 0.05 * seen)
+        decay = tf.pow(0.5, tf.cast(batch, tf.float32) / (1000 * half_life))
+        for average, weight in zip(
+            self.ema_generator.weights, self.generator.weights, strict=True
+        ):
+            difference = tf.cast(weight.value, average.dtype) - average.value
+            average.assign_add((1 - decay) * difference)
+
+    def _check(self, name: str, value) -> None:
+        """Remember the first number that is not finite, and when it came."""
+        first_bad = ~tf.math.is_finite(value) & tf.equal(self.fault.value, 0)
+        number = FAULTS.index(name) + 1
+        self.fault.assign(tf.where(first_bad, number, self.fault.value))
+        self.fault_image.assign(
+            tf.where(first_bad, self.images_seen.value, self.fault_image.value)
+        )
+
+    # What a user calls.
+
+    def fit(  # type: ignore[override]
+        self,
+        data,
+        *,
+        kimg: float,
+        resume: str | Path | None = None,
+        tick_kimg: float | None = None,
+        checkpoint_minutes: float = 2.0,
+        max_minutes: float | None = None,
+        callbacks: list[keras.callbacks.Callback] | tuple = (),
+        verbose: int | str = "auto",
+    ) -> keras.callbacks.History:
+        """Train until the discriminator has seen `kimg` thousand real images.
+
+        Args:
+            data: `gan_lib.data.pipeline.Batches`, or a `tf.data.Dataset` of float32
+                image batches in [-1, 1] with one fixed batch size and a repeatable
+                order.
+            kimg: when to stop, counted from the very first start, in thousands of
+                real images; rounded up to whole ticks.
+            resume: folder of checkpoints. Training goes on from the newest sound
+                one there, if any, and leaves new ones. None: nothing is kept.
+            tick_kimg: how often logs are written, callbacks called and a checkpoint
+                may be made. None: a fiftieth of `kimg`.
+            checkpoint_minutes: least time between two checkpoints; 0: every tick.
+            max_minutes: stop at the first tick after so many minutes; call again
+                with the same `resume` to go on.
+            callbacks: Keras callbacks; their "epoch" is our tick.
+            verbose: 0: silent; else a progress bar.
+        Returns: a Keras History with one row a tick, earlier sessions included.
+        Raises: ValueError on impossible arguments or a checkpoint of another model;
+            `gan_lib.session.NotFiniteError` when a loss, gradient or image is no
+            finite number. The networks then stand as before that step.
+        """
+        return session.run(
+            self,
+            super().fit,
+            data,
+            kimg=kimg,
+            resume=resume,
+            tick_kimg=tick_kimg,
+            checkpoint_minutes=checkpoint_minutes,
+            max_minutes=max_minutes,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
+
+    def generate(
+        self, latents: np.ndarray | int, *, seed: int = 0, batch_size: int = 64
+    ) -> np.ndarray:
+        """Images (n, H, W, C), float32 in [-1, 1], of the averaged generator.
+
+        Args:
+            latents: float32 (n, latent_dim), or a number n: they are then drawn
+                from N(0, 1) with `seed`.
+            batch_size: images computed at a time.
+        Raises: ValueError when the latents have another length.
+        """
+        if isinstance(latents, (int, np.integer)):
+            latents = sample(int(latents), self.latent_dim, seed=seed)
+        latents = np.asarray(latents, np.float32)
+        if latents.ndim != 2 or latents.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"Expected latents of shape (n, {self.latent_dim}). "
+                f"Received: {latents.shape}"
+            )
+        return self.ema_generator.predict(latents, batch_size=batch_size, verbose=0)
+
+    def export(self, directory: str | Path) -> list[Path]:
+        """Write the averaged generator to `directory`; see `gan_lib.export.save`."""
+        return export.save(self.ema_generator, directory)
+
+
+def _share(condition) -> tf.Tensor:
+    return tf.reduce_mean(tf.cast(condition, tf.float32))
