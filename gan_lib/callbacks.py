@@ -144,14 +144,24 @@ class CollapseAlarm(keras.callbacks.Callback):
         real_images: uint8 (n, H, W, C), n >= 2; a few dozen are enough.
         share: of the real images' mean pixel distance.
         patience: ticks in a row before the alarm.
+        start_kimg: every training begins with nearly equal grey pictures; until so
+            many thousand images they count as collapse only if the samples have been
+            varied before.
     Attributes:
         alarms: what was warned of, with the kimg.
     """
 
-    def __init__(self, real_images: np.ndarray, share: float = 0.35, patience: int = 3):
+    def __init__(
+        self,
+        real_images: np.ndarray,
+        share: float = 0.35,
+        patience: int = 3,
+        start_kimg: float = 10.0,
+    ):
         super().__init__()
         self.real_spread = pixel_spread(np.asarray(real_images, np.float32) / 127.5)
-        self.share, self.patience = share, patience
+        self.share, self.patience, self.start_kimg = share, patience, start_kimg
+        self.was_varied = False
         self.alarms: list[tuple[float, str]] = []
         self.streaks = {"collapse": 0, "discriminator wins": 0}
 
@@ -160,8 +170,11 @@ class CollapseAlarm(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         spread = pixel_spread(self.model.generate(self.latents))
+        alike = spread < self.share * self.real_spread
+        self.was_varied |= not alike
+        started = self.was_varied or self.model.kimg >= self.start_kimg
         signs = {
-            "collapse": spread < self.share * self.real_spread,
+            "collapse": alike and started,
             "discriminator wins": min(logs["real_accuracy"], logs["fake_accuracy"])
             > 0.995,
         }

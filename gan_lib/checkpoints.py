@@ -8,6 +8,7 @@ anything is loaded, and the checkpoint before it is used instead.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -82,8 +83,9 @@ class Checkpoints:
                     )
                     return None
                 time.sleep(2**attempt)
-        for old in self.paths()[self.keep :]:
-            old.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a drive that is gone; next time then
+            for old in self.paths()[self.keep :]:
+                old.unlink(missing_ok=True)
         return path
 
     def _write(self, number, arrays, metadata) -> Path:

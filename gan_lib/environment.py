@@ -103,7 +103,10 @@ def report(facts: dict[str, Any]) -> str:
 
 
 def version(name: str) -> str | None:
-    """Installed version of a distribution, None if absent; any TensorFlow wheel counts."""
+    """Installed version of a distribution, None if absent.
+
+    For "tensorflow" any of its wheels counts.
+    """
     for wheel in TENSORFLOW_WHEELS if name == "tensorflow" else (name,):
         try:
             return importlib.metadata.version(wheel)

@@ -31,7 +31,8 @@ class Adam(keras.optimizers.Adam):
         target = getattr(variable, "value", variable)
         target = variable if isinstance(variable, tf.Variable) else target
         index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations.value + 1, target.dtype)
+        # With gradient accumulation `iterations` is a tensor, not a variable.
+        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, target.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=target.handle,
             m=self._momentums[index].value.handle,

@@ -1,6 +1,6 @@
 """How large a lesson runs: one row for each kind of machine.
 
-    PROFILE = profiles.profile("auto")      # gpu if TensorFlow sees one, else cpu
+`profile("auto")` takes the gpu row if TensorFlow sees a GPU, else the cpu row.
 """
 
 from __future__ import annotations

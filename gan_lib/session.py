@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -85,7 +84,16 @@ def _batch_size(data) -> int:
             f"Received: {type(data).__name__}. For an array of uint8 images write "
             "`Batches(images, batch_size=64)`."
         )
-    size = data.element_spec.shape[0]
+    spec = data.element_spec
+    is_images = isinstance(spec, tf.TensorSpec) and spec.dtype.is_floating
+    if not is_images or spec.shape.rank != 4:
+        raise ValueError(
+            "Expected a dataset of float32 image batches (B, H, W, C) in [-1, 1], "
+            f"without labels. Received elements of {spec}. Change them with "
+            "`dataset.map(...)`; `gan_lib.data.pipeline.to_float` makes floats of "
+            "uint8 images."
+        )
+    size = spec.shape[0]
     if size is None:
         raise ValueError(
             "Expected batches of one fixed size. Batch your dataset with "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,7 +135,8 @@ class GAN(keras.Model):
             jit_compile: compile the step with XLA. "auto": on a GPU only; on a CPU
                 XLA is the slower one for convolutions.
             steps_per_execution: training steps in one call from Python.
-        Raises: ValueError on an unknown loss or penalty, or a factor below 1.
+        Raises: ValueError on an unknown loss or penalty, a factor below 1, or labels
+            for a loss that takes none.
         """
         super().compile(
             optimizer=None,
@@ -154,6 +156,11 @@ class GAN(keras.Model):
                 raise ValueError(f"Expected `{label}` >= 1. Received: {value}")
         self.losses_of = losses.get(loss) if isinstance(loss, str) else loss
         self.real_labels, self.fake_labels = tuple(real_labels), tuple(fake_labels)
+        if self._uses_labels() and not _takes_labels(self.losses_of):
+            raise ValueError(
+                "Expected no `real_labels` or `fake_labels`: this loss has no labels "
+                'to soften. Leave them out, or choose loss="non_saturating".'
+            )
         self.penalty, self.penalty_weight = penalty, penalty_weight
         self.penalty_every = penalty_every
         self.discriminator_steps = discriminator_steps
@@ -264,6 +271,11 @@ class GAN(keras.Model):
         """One move of each player; see the class. Called by `fit`, on every batch."""
         draws = self._draws()
         batch = tf.shape(real_images, tf.int64)[0] * draws.replicas
+        running = [
+            (weight, tf.identity(weight.value))
+            for player in (self.generator, self.discriminator)
+            for weight in player.non_trainable_weights
+        ]
         self._check("real_images", tf.reduce_sum(real_images))
         if self.discriminator_steps == 1:
             with tf.GradientTape() as tape:
@@ -280,6 +292,12 @@ class GAN(keras.Model):
                 lambda: self._turn_of_generator(real_images, draws, batch),
                 lambda: None,
             )
+        if self._replicas() == 1:  # a bad batch must not stay in batch-norm averages
+            tf.cond(
+                tf.equal(self.fault.value, 0),
+                lambda: None,
+                lambda: _put_back(running),
+            )
         self.images_seen.assign_add(batch)
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
@@ -288,9 +306,7 @@ class GAN(keras.Model):
         if context is None or context.num_replicas_in_sync == 1:
             return Draws(self.seed_generator.next())
         replica = context.replica_id_in_sync_group
-        return Draws(
-            self.seed_generator.next(), replica, context.num_replicas_in_sync
-        )
+        return Draws(self.seed_generator.next(), replica, context.num_replicas_in_sync)
 
     def _move_discriminator(self, real_images, fake_images, draws):
         fake_images = tf.nest.map_structure(tf.stop_gradient, fake_images)
@@ -317,11 +333,13 @@ class GAN(keras.Model):
     def _apply(self, player, loss, gradients, variables, logs, batch=None):
         """Move a player, unless this step or an earlier one met a bad number."""
         optimizer = getattr(self, f"{player}_optimizer")
-        norm = tf.linalg.global_norm(gradients)
+        scale = optimizer.scale_loss(1.0)  # 1 without loss scaling
+        norm = tf.linalg.global_norm(gradients) / scale
         self._check(f"{player}_loss", loss)
-        # With loss scaling an infinite gradient is normal: the optimizer skips it.
-        if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            self._check(f"{player}_gradients", norm)
+        # Under a large loss scale an infinite gradient is normal: the optimizer skips
+        # it and halves the scale. When that goes on below 1, it never was the scale.
+        searching = scale > 1 if hasattr(optimizer, "dynamic_scale") else False
+        self._check(f"{player}_gradients", tf.where(searching, 0.0, norm))
 
         def move():
             optimizer.apply(gradients, variables)
@@ -334,7 +352,7 @@ class GAN(keras.Model):
             tf.cond(tf.equal(self.fault.value, 0), move, lambda: None)
         logs = {
             f"{player}_loss": loss,
-            f"{player}_gradient_norm": norm / optimizer.scale_loss(1.0),
+            f"{player}_gradient_norm": norm,
             **logs,
         }
         for name, value in logs.items():
@@ -397,7 +415,8 @@ class GAN(keras.Model):
         Returns: a Keras History with one row a tick, earlier sessions included.
         Raises: ValueError on impossible arguments or a checkpoint of another model;
             `gan_lib.session.NotFiniteError` when a loss, gradient or image is no
-            finite number. The networks then stand as before that step.
+            finite number. The networks then stand as before that step; if it came
+            on the generator's turn, the discriminator has made its own, sound move.
         """
         return session.run(
             self,
@@ -436,6 +455,17 @@ class GAN(keras.Model):
     def export(self, directory: str | Path) -> list[Path]:
         """Write the averaged generator to `directory`; see `gan_lib.export.save`."""
         return export.save(self.ema_generator, directory)
+
+
+def _takes_labels(pair: losses.LossPair) -> bool:
+    return "real_labels" in inspect.signature(pair.discriminator).parameters and (
+        "labels" in inspect.signature(pair.generator).parameters
+    )
+
+
+def _put_back(weights_and_values) -> None:
+    for weight, value in weights_and_values:
+        weight.assign(value)
 
 
 def _share(condition) -> tf.Tensor:

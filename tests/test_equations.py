@@ -37,9 +37,7 @@ DISCRIMINATOR = {
         -np.mean(log_sigmoid(r)) - np.mean(log_one_minus_sigmoid(f))
     ),
     "least_squares": lambda r, f: np.mean((r - 1) ** 2) + np.mean(f**2),
-    "hinge": lambda r, f: (
-        np.mean(np.maximum(0, 1 - r)) + np.mean(np.maximum(0, 1 + f))
-    ),
+    "hinge": lambda r, f: np.mean(np.maximum(0, 1 - r)) + np.mean(np.maximum(0, 1 + f)),
     "wasserstein": lambda r, f: np.mean(f) - np.mean(r),
 }
 GENERATOR = {

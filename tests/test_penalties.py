@@ -29,14 +29,14 @@ def _weight(length, shape=(8, 8, 3)):
     return tf.constant(weight * (length / np.linalg.norm(weight)), "float32")
 
 
-def _network(activation="softplus", dtype="float32"):
+def _network(dtype="float32"):
     """A small smooth critic; smooth, so that finite differences are exact enough."""
     keras.utils.set_random_seed(3)
     return keras.Sequential(
         [
             keras.Input((8, 8, 3)),
             keras.layers.Conv2D(
-                6, 4, strides=2, padding="same", activation=activation, dtype=dtype
+                6, 4, strides=2, padding="same", activation="softplus", dtype=dtype
             ),
             keras.layers.Flatten(dtype=dtype),
             keras.layers.Dense(1, dtype=dtype),
@@ -175,7 +175,16 @@ def test_inside_a_graph_of_unknown_batch_size(penalty):
 @pytest.mark.slow
 @each_penalty
 def test_double_backprop_under_xla(penalty):
-    network = _network("leaky_relu")
+    # Dense layers only: XLA's convolutions stalled once on a busy two-core CPU,
+    # and what is tested here is the gradient of the gradient.
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(8, activation="softplus"),
+            keras.layers.Dense(1),
+        ]
+    )
 
     def step(images):
         with tf.GradientTape() as tape:
@@ -186,10 +195,8 @@ def test_double_backprop_under_xla(penalty):
     compiled = tf.function(step, jit_compile=True)
     compiled_value, compiled_gradients = compiled(tf.constant(_images(0)))
     assert float(compiled_value) == pytest.approx(float(value), rel=1e-3)
-    assert all(gradients[index] is not None for index in (0, 2))  # the two kernels
     for ours, theirs in zip(gradients, compiled_gradients, strict=True):
-        if ours is not None:  # the first bias, with a piecewise linear activation
-            np.testing.assert_allclose(theirs, ours, rtol=1e-2, atol=1e-4)
+        np.testing.assert_allclose(theirs, ours, rtol=1e-3, atol=1e-5)
 
 
 def test_batches_of_different_shapes_are_refused():

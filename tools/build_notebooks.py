@@ -1,8 +1,8 @@
-"""Build notebooks/NN_name.ipynb and notebooks/solutions/NN_name.ipynb from their source.
+"""Build the student and the solved notebook of each source in notebooks/src.
 
-python tools/build_notebooks.py                  # text and code; outputs are kept
-python tools/build_notebooks.py --execute cpu    # run the student notebooks as well
-python tools/build_notebooks.py --check          # exit 1 if they differ from source
+python tools/build_notebooks.py                # text and code; outputs are kept
+python tools/build_notebooks.py --execute cpu  # run the student notebooks as well
+python tools/build_notebooks.py --check        # exit 1 if they differ from source
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def run(notebook: NotebookNode, profile: str, root: Path) -> None:
 
 
 def difference(path: Path, built: NotebookNode) -> str | None:
-    """In one sentence, how the file differs from what the source says (outputs aside)."""
+    """How the file differs from what the source says, outputs aside; None if not."""
     if not path.exists():
         return "is missing"
     stored = nbformat.read(path, as_version=4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import NamedTuple
 
 from nbformat import NotebookNode
 
@@ -22,30 +23,49 @@ SECTIONS = (
     ("Summary", r"summary"),
 )
 FIGURE_CALLS = {"show", "imshow", "Image", "Video"}
-Cells = list[NotebookNode]
+# Functions of gan_lib.plot that show nothing, or take the alt text themselves.
+NO_FIGURE = {"animate", "animation", "colour_labels", "save_grid", "table", "tile"}
+
+
+class Block(NamedTuple):
+    """A code cell, or a piece of Markdown that begins at a heading or a cell."""
+
+    cell: int  # number in the notebook, from 1
+    kind: str  # "code" or "markdown"
+    level: int  # of the heading it begins with, 0 if there is none
+    heading: str
+    source: str
 
 
 class Lesson:
-    """A notebook with the positions of its sections."""
+    """A notebook cut at its headings, with the positions of its sections."""
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: list[NotebookNode]) -> None:
         self.cells = cells
-        self.headings = [
-            (i, len(m[1]), m[2])
-            for i, cell in enumerate(cells)
-            if cell.cell_type == "markdown"
-            for m in re.finditer(r"^(#{1,6}) +(.+)$", cell.source, re.MULTILINE)
-        ]
-        self.sections: dict[str, int] = {}
+        self.blocks = [b for n, cell in enumerate(cells, 1) for b in _blocks(n, cell)]
+        self.sections: dict[str, int] = {}  # section name -> index into blocks
         for name, pattern in SECTIONS:
-            for i, level, text in self.headings:
-                if level == 2 and re.search(pattern, text, re.I):
+            for i, block in enumerate(self.blocks):
+                if block.level == 2 and re.search(pattern, block.heading, re.I):
                     self.sections.setdefault(name, i)
 
-    def text(self, first: int = 0, last: int | None = None) -> str:
-        """Markdown of the cells `first` to before `last`."""
-        chosen = self.cells[first:last]
-        return "\n".join(c.source for c in chosen if c.cell_type == "markdown")
+    def until_heading(self, start: int) -> list[Block]:
+        """The blocks from `start` to before the next heading."""
+        later = range(start + 1, len(self.blocks))
+        stops = (i for i in later if self.blocks[i].level)
+        return self.blocks[start : next(stops, None)]
+
+
+def _blocks(number: int, cell: NotebookNode) -> list[Block]:
+    if cell.cell_type != "markdown":
+        return [Block(number, cell.cell_type, 0, "", cell.source)]
+    found = []
+    for piece in re.split(r"^(?=#{1,6} )", cell.source, flags=re.MULTILINE):
+        heading = re.match(r"(#{1,6}) +(.+)", piece)
+        level, text = (len(heading[1]), heading[2]) if heading else (0, "")
+        if piece.strip():
+            found.append(Block(number, "markdown", level, text, piece))
+    return found
 
 
 def count_words(markdown: str) -> int:
@@ -75,8 +95,10 @@ def makes_figure(source: str) -> bool:
             continue
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
-            draws = name.startswith("plot.") and not name.startswith("plot.save")
-            if draws or name.split(".")[-1] in FIGURE_CALLS:
+            module, _, function = name.rpartition(".")
+            if module == "plot" and function not in NO_FIGURE:
+                return True
+            if function in FIGURE_CALLS:
                 return True
         nodes += ast.iter_child_nodes(node)
     return False

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from badges import ROOT, Fork, read_setting
-from lesson import SECTIONS, Cells, Lesson, count_words, makes_figure
-from notebook_outputs import is_figure
+from lesson import SECTIONS, Block, Lesson, count_words, makes_figure
+from nbformat import NotebookNode
+from notebook_outputs import has_alt_text, is_figure
 from notebook_source import SourceError, read, student, without_markers
 
 MAX_BYTES = 1_000_000
@@ -36,45 +37,39 @@ def check_sections(lesson: Lesson) -> Iterator[Problem]:
     for name, _ in SECTIONS:
         if name not in lesson.sections:
             yield 0, f"no section '## {name}'"
-        elif lesson.sections[name] < last:
-            yield (
-                lesson.sections[name] + 1,
-                f"'## {name}' must come after '## {before}'",
-            )
+        elif (here := lesson.sections[name]) < last:
+            cell = lesson.blocks[here].cell
+            yield cell, f"'## {name}' must come after '## {before}'"
         else:
-            before, last = name, lesson.sections[name]
+            before, last = name, here
     setup, train = (lesson.sections.get(name) for name in ("Setup", "Train"))
     if setup is not None and train is not None:
-        between = [
-            i for i, level, _ in lesson.headings if level == 2 and setup < i < train
-        ]
-        if not between:
-            yield train + 1, "no building section ('## ...') between Setup and Train"
+        between = lesson.blocks[setup + 1 : train]
+        if not any(block.level == 2 for block in between):
+            cell = lesson.blocks[train].cell
+            yield cell, "no building section ('## ...') between Setup and Train"
 
 
 def check_opening(lesson: Lesson) -> Iterator[Problem]:
     """Title, a time box (device, minutes, memory) and three or four goals."""
-    goals = lesson.sections.get("What you will be able to do", len(lesson.cells))
-    opening = lesson.text(0, goals)
+    goals = lesson.sections.get("What you will be able to do", len(lesson.blocks))
+    opening = text_of(lesson.blocks[:goals])
     if not re.match(r"# \S", opening):
         yield 1, "the first cell must begin with the title, '# ...'"
     wanted = {
-        "a device (CPU, T4)": r"\bCPU\b",
+        "device (CPU)": r"\bCPU\b",
         "minutes": r"\bmin(utes?)?\b",
         "memory (GB)": r"\b[GM]i?B\b",
     }
     for name, pattern in wanted.items():
         if not re.search(pattern, opening):
             yield 1, f"the time box before the first section names no {name}"
-    if goals < len(lesson.cells):
-        after = [i for i, level, _ in lesson.headings if i > goals and level <= 2]
-        text = lesson.text(goals, after[0] if after else None)
+    if goals < len(lesson.blocks):
+        text = text_of(lesson.until_heading(goals))
         count = len(re.findall(r"^ *(?:[-*]|\d+\.) ", text, re.MULTILINE))
         if not 3 <= count <= 4:
-            yield (
-                goals + 1,
-                f"list 3 or 4 things a reader will be able to do, not {count}",
-            )
+            cell = lesson.blocks[goals].cell
+            yield cell, f"list 3 or 4 things a reader will be able to do, not {count}"
 
 
 def check_parameters(lesson: Lesson) -> Iterator[Problem]:
@@ -93,7 +88,7 @@ def check_parameters(lesson: Lesson) -> Iterator[Problem]:
 
 def check_predictions(lesson: Lesson) -> Iterator[Problem]:
     """At least three questions to answer before the result is shown."""
-    count = len(re.findall(r"\*\*Predict", lesson.text()))
+    count = text_of(lesson.blocks).count("**Predict")
     if count < 3:
         yield 0, f"expected at least 3 '**Predict**' questions, found {count}"
 
@@ -101,21 +96,18 @@ def check_predictions(lesson: Lesson) -> Iterator[Problem]:
 def check_exercises(lesson: Lesson) -> Iterator[Problem]:
     """At least two 'Your turn' headings, each with a hint and a check."""
     starts = [
-        i for i, _, text in lesson.headings if re.search(r"your turn", text, re.I)
+        i
+        for i, block in enumerate(lesson.blocks)
+        if re.search(r"your turn", block.heading, re.I)
     ]
     if len(starts) < 2:
         yield 0, f"expected at least 2 'Your turn' exercises, found {len(starts)}"
     for start in starts:
-        stops = [i for i, _, _ in lesson.headings if i > start]
-        cells = lesson.cells[start : stops[0] if stops else None]
-        if not any(
-            re.search(r"<details>|\bhint\b", c.source, re.I)
-            for c in cells
-            if c.cell_type == "markdown"
-        ):
-            yield start + 1, "this exercise has no hint (<details>)"
-        if not any("checks." in c.source for c in cells if c.cell_type == "code"):
-            yield start + 1, "this exercise has no check (a cell that calls checks.…)"
+        cell, exercise = lesson.blocks[start].cell, lesson.until_heading(start)
+        if not re.search(r"<details>|\bhint\b", text_of(exercise), re.I):
+            yield cell, "this exercise has no hint (<details>)"
+        if not any("checks." in b.source for b in exercise if b.kind == "code"):
+            yield cell, "this exercise has no check (a cell that calls checks.…)"
 
 
 def check_summary(lesson: Lesson) -> Iterator[Problem]:
@@ -123,27 +115,30 @@ def check_summary(lesson: Lesson) -> Iterator[Problem]:
     start = lesson.sections.get("Summary")
     if start is None:
         return
-    text = lesson.text(start)
+    text = text_of(lesson.blocks[start:])
     for name, pattern in {
         "where we differ from the paper": r"\bdiffer",
         "references with a link": r"(?s)reference.*(arxiv|https?://|doi)",
         "the next notebook": r"\bnext\b",
     }.items():
         if not re.search(pattern, text, re.I):
-            yield start + 1, f"the summary does not give {name}"
+            yield lesson.blocks[start].cell, f"the summary does not give {name}"
 
 
 def check_lengths(lesson: Lesson) -> Iterator[Problem]:
     """Code cells fit on a screen; texts of the building part are short."""
     first = lesson.sections.get("Setup", 0)
-    last = lesson.sections.get("Train", len(lesson.cells))
-    for i, cell in enumerate(lesson.cells):
+    build = lesson.blocks[first : lesson.sections.get("Train")]
+    texts = {block.cell for block in build if block.kind == "markdown"}
+    for number, cell in enumerate(lesson.cells, 1):
         if cell.cell_type == "code":
             lines = without_markers(cell.source).count("\n") + 1
             if lines > MAX_CODE_LINES:
-                yield i + 1, f"{lines} lines of code, at most {MAX_CODE_LINES}"
-        elif first <= i < last and (words := count_words(cell.source)) > MAX_WORDS:
-            yield i + 1, f"{words} words, at most {MAX_WORDS} in the building part"
+                yield number, f"{lines} lines of code, at most {MAX_CODE_LINES}"
+        elif number in texts:
+            words = sum(count_words(b.source) for b in build if b.cell == number)
+            if words > MAX_WORDS:
+                yield number, f"{words} words, at most {MAX_WORDS} while building"
 
 
 def check_alt_texts(lesson: Lesson) -> Iterator[Problem]:
@@ -154,9 +149,11 @@ def check_alt_texts(lesson: Lesson) -> Iterator[Problem]:
             if re.search(r"!\[\s*\]\(|<img(?![^>]*\balt=)", cell.source):
                 yield i + 1, "an image without alt text"
             continue
-        shown = any(map(is_figure, cell.get("outputs", [])))
-        draws = shown if executed else makes_figure(cell.source)
-        if draws and not cell.metadata.get("alt"):
+        figures = filter(is_figure, cell.get("outputs", []))
+        silent = any(not has_alt_text(output) for output in figures)
+        if not executed:
+            silent = makes_figure(cell.source) and not cell.metadata.get("alt")
+        if silent:
             yield i + 1, 'it draws a figure: say what to see, `# %% alt="..."`'
 
 
@@ -198,7 +195,12 @@ LESSON_ONLY: tuple[Callable[[Lesson], Iterator[Problem]], ...] = (
 )
 
 
-def check_badge(cells: Cells, path: Path, fork: Fork) -> Iterator[Problem]:
+def text_of(blocks: list[Block]) -> str:
+    """The Markdown of some blocks as one text."""
+    return "\n".join(block.source for block in blocks if block.kind == "markdown")
+
+
+def check_badge(cells: list[NotebookNode], path: Path, fork: Fork) -> Iterator[Problem]:
     """The Colab badge opens this very file in this very fork."""
     parts = path.with_suffix(".ipynb").parts
     inside = "/".join(p for p in parts[parts.index("notebooks") :] if p != "src")

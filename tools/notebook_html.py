@@ -38,8 +38,10 @@ src="data:{{ kind }};base64,{{ output.data[kind] | escape_html }}">
 
 def mathml(tex: str, display: str = "inline") -> str:
     """MathML of a TeX formula; the TeX itself as code if it cannot be read."""
+    # The converter knows align* but not aligned; they differ only in what is around.
+    tex = tex.strip().replace("{aligned}", "{align*}")
     try:
-        return convert(tex.strip(), display=display)
+        return convert(tex, display=display)
     except Exception:  # the converter raises many kinds; a page must still appear
         return f"<code>{escape(tex)}</code>"
 

@@ -98,6 +98,15 @@ def is_figure(output: NotebookNode) -> bool:
     )
 
 
+def has_alt_text(output: NotebookNode) -> bool:
+    """True if whoever cannot see the figure in `output` is told what it shows."""
+    data, metadata = output.data, output.get("metadata", {})
+    raster = [k for k in data if k.startswith("image/")]
+    if raster:
+        return all(metadata.get(kind, {}).get("alt") for kind in raster)
+    return not re.search(r"<img(?![^>]*\balt=)", data["text/html"])
+
+
 def _outputs(notebook: NotebookNode) -> list[NotebookNode]:
     return [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
 

@@ -9,8 +9,11 @@ The exit code is 0 only if every cell ran.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import os
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -52,7 +55,7 @@ class Progress:
             unit="cell",
             dynamic_ncols=True,
             disable=not self.is_terminal,
-            bar_format="{n_fmt}/{total_fmt} cells |{bar:20}| {elapsed} {postfix}",
+            bar_format="{n_fmt}/{total_fmt} cells |{bar:20}| {elapsed}{postfix}",
         )
 
     def start_cell(self, cell: NotebookNode, cell_index: int) -> None:
@@ -90,11 +93,29 @@ class Client(NotebookClient):
     def __init__(self, notebook: NotebookNode, progress: Progress, **options) -> None:
         super().__init__(
             notebook,
+            on_notebook_start=self._stop_on_interrupt,
             on_cell_start=progress.start_cell,
             on_cell_executed=progress.finish_cell,
             **options,
         )
         self.progress = progress
+
+    def create_kernel_manager(self) -> AsyncKernelManager:
+        """A kernel of this very interpreter, whatever is registered on the machine."""
+        # Without kernel directories only the native kernel remains.
+        specs = KernelSpecManager(kernel_dirs=[])
+        self.km = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
+        return self.km
+
+    def _stop_on_interrupt(self, **_) -> None:
+        """Ctrl-C interrupts the running cell; nbclient's own handler would hang."""
+
+        def interrupt() -> None:
+            self.interrupting = asyncio.ensure_future(self.km.interrupt_kernel())
+
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGINT, interrupt)
 
     def process_message(self, msg, cell, cell_index):
         """Handle a message of the kernel, listening to its text."""
@@ -125,14 +146,10 @@ def execute(
         "GAN_RUNS": str(runs.resolve()),
         "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
     }
-    # No kernel directories: what remains is the kernel of this very interpreter.
-    specs = KernelSpecManager(kernel_dirs=[])
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
     progress = Progress(notebook)
     client = Client(
         notebook,
         progress,
-        km=manager,
         timeout=timeout or CELL_TIMEOUT[profile],
         resources={"metadata": {"path": str(cwd)}},
         store_widget_state=False,
@@ -159,8 +176,8 @@ def execute(
     lines = cell.source.splitlines()
     listing = "\n".join(f"{n:4} | {line}" for n, line in enumerate(lines, 1))
     return (
-        f"Cell {progress.cell_number} (section {progress.section!r}) stopped: {reason}\n"
-        f"{listing}\n\n{trace}"
+        f"Cell {progress.cell_number} (section {progress.section!r}) stopped: "
+        f"{reason}\n{listing}\n\n{trace}"
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from gan_lib.data import face_styles
+from gan_lib.data import face_styles, face_tables
 
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 SPLIT_RANGE = 1_000_000_000  # sample numbers of a split: [k, k + 1) * SPLIT_RANGE
@@ -32,7 +32,9 @@ HAIR_COLORS = {
     "silver": ("#8b91a6", "#dde1ed"),
     "white": ("#d3d6e2", "#fbfbfd"),
 }
-HAIR_WEIGHTS = dict(zip(HAIR_COLORS, (14, 15, 13, 9, 7, 10, 8, 9, 6, 6, 6, 5)))
+HAIR_WEIGHTS = dict(
+    zip(HAIR_COLORS, (14, 15, 13, 9, 7, 10, 8, 9, 6, 6, 6, 5), strict=True)
+)
 SKINS = {  # name: (skin, blush)
     "porcelain": ("#fdebe0", "#f59aa0"),
     "light": ("#fad9be", "#f08c86"),
@@ -41,7 +43,7 @@ SKINS = {  # name: (skin, blush)
     "brown": ("#aa6c43", "#b04a3e"),
     "dark": ("#7b4b31", "#93392f"),
 }
-SKIN_WEIGHTS = dict(zip(SKINS, (22, 27, 20, 13, 10, 8)))
+SKIN_WEIGHTS = dict(zip(SKINS, (22, 27, 20, 13, 10, 8), strict=True))
 EYE_COLORS = {
     "blue": "#3d84ea",
     "green": "#2ea65c",
@@ -52,7 +54,7 @@ EYE_COLORS = {
     "teal": "#1fa9a9",
     "grey": "#7f8ba3",
 }
-EYE_WEIGHTS = dict(zip(EYE_COLORS, (20, 16, 18, 12, 9, 12, 7, 6)))
+EYE_WEIGHTS = dict(zip(EYE_COLORS, (20, 16, 18, 12, 9, 12, 7, 6), strict=True))
 BACKGROUNDS = {
     "sky": "#cbe2f8",
     "mint": "#cdeeda",
@@ -103,7 +105,7 @@ def key(style: str, split: str, seed: int, index: int) -> str:
 def sample(style: str, split: str, seed: int, index: int) -> dict[str, object]:
     """Attributes of face `index`: one row of the table, as plain Python values."""
     draws = Draws(key(style, split, seed, index))
-    row: dict[str, object] = _shared_colors(draws)
+    row: dict[str, object] = _shared_colors(draws, face_styles.STYLES[style])
     if style == "lorelei":
         row |= _lorelei(draws)
     elif style == "adventurer":
@@ -113,29 +115,28 @@ def sample(style: str, split: str, seed: int, index: int) -> dict[str, object]:
     return row
 
 
-def _shared_colors(draws: Draws) -> dict[str, object]:
+def _shared_colors(draws: Draws, look: face_styles.Look) -> dict[str, object]:
     """Colours drawn alike in every style, so that domains can be compared."""
-    hair = draws.pick(HAIR_WEIGHTS)
-    tip = draws.pick(HAIR_WEIGHTS)
-    background, second = (
-        draws.pick(BACKGROUND_WEIGHTS),
-        draws.pick(BACKGROUND_WEIGHTS),
-    )
+    hair, tip = draws.pick(HAIR_WEIGHTS), draws.pick(HAIR_WEIGHTS)
     two_tone = draws.chance(0.10)
-    gradient = draws.chance(0.35)
-    return {
-        "hair_color": hair,
-        "hair_tip_color": tip if two_tone else hair,
-        "hair_gradient": draws.pick({"down": 6, "right": 2, "left": 2, "up": 3}),
-        "skin": draws.pick(SKIN_WEIGHTS),
-        "eye_color": draws.pick(EYE_WEIGHTS),
-        "background": background,
-        "background_2": second if gradient else background,
-    }
+    flow = draws.pick({"down": 6, "right": 2, "left": 2, "up": 3})
+    skin, eyes = draws.pick(SKIN_WEIGHTS), draws.pick(EYE_WEIGHTS)
+    background = draws.pick(BACKGROUND_WEIGHTS)
+    second = draws.pick(BACKGROUND_WEIGHTS) if draws.chance(0.35) else background
+    row: dict[str, object] = {}
+    if look.hair:
+        row["hair_color"] = hair
+    if look.hair and look.gradient:
+        row |= {"hair_tip_color": tip if two_tone else hair, "hair_gradient": flow}
+    if look.skin:
+        row["skin"] = skin
+    if look.eyes:
+        row["eye_color"] = eyes
+    return row | {"background": background, "background_2": second}
 
 
 def _lorelei(draws: Draws) -> dict[str, object]:
-    table = face_styles.LORELEI
+    table = face_tables.LORELEI
     kind = draws.pick(table["hair_weights"])
     length = table["hair_lengths"][kind]
     mood = draws.pick({name: m["weight"] for name, m in table["moods"].items()})
@@ -144,7 +145,7 @@ def _lorelei(draws: Draws) -> dict[str, object]:
     bearded, flowered, freckled, ringed, blushing = (
         draws.chance(p) for p in (0.05, 0.12, 0.07, 0.15, 0.45)
     )
-    beard = bearded and length in ("short", "bald") and not parts["mouth"] == "shout"
+    beard = bearded and length in ("short", "bald") and parts["mouth"] != "shout"
     return {
         "hair_style": kind,
         "hair_length": length,
@@ -168,7 +169,7 @@ def _lorelei(draws: Draws) -> dict[str, object]:
 
 
 def _adventurer(draws: Draws) -> dict[str, object]:
-    table = face_styles.ADVENTURER
+    table = face_tables.ADVENTURER
     kind = draws.pick(table["hair_weights"])
     mood = draws.pick({name: m["weight"] for name, m in table["moods"].items()})
     parts = {p: draws.pick(table["moods"][mood][p]) for p in ("eyes", "mouth", "brows")}
@@ -191,15 +192,14 @@ def _adventurer(draws: Draws) -> dict[str, object]:
 
 
 def _any_style(draws: Draws, style: str) -> dict[str, object]:
-    """One variant a component, as its author weighted them."""
+    """One variant a component, drawn alike; the other colours from the artist."""
     row: dict[str, object] = {}
-    definition = face_styles.definition(style)
-    for component, spec in definition["components"].items():
-        shown = draws.chance(spec.get("probability", 100) / 100)
+    components = face_styles.definition(style)["components"]
+    for component, spec in components.items():
+        probability = spec.get("probability")
+        shown = draws.chance((100 if probability is None else probability) / 100)
         variant = draws.pick(sorted(spec["variants"]))
         row[component] = variant if shown else "none"
-    for color, spec in definition["colors"].items():
-        row[f"{color}_palette"] = draws.pick(spec["values"])
-    worn = row.get("glasses", row.get("accessories", "none"))
-    row["glasses"] = "lasses" in worn or (worn != "none" and "glasses" in row)
+    for color, values in face_styles.free_colors(style).items():
+        row[f"{color}_color"] = draws.pick(values)
     return row

@@ -27,6 +27,14 @@ EYE_SHAPES = {
 }
 
 
+_GRIN = "M88 36Q150 56 208 30Q204 84 152 86Q100 88 88 36z"
+_LAUGH = "M90 30Q150 50 206 24Q210 108 154 110Q100 112 90 30z"
+_LAUGH_TONGUE = "M120 92Q154 66 186 88Q176 105 154 105Q132 105 120 92z"
+_OPEN = "M118 40Q152 52 184 36Q184 86 152 88Q120 88 118 40z"
+_CAT = "M100 48Q112 74 132 66Q148 60 150 46Q154 62 168 64Q188 66 198 42"
+_SHOUT = "M108 78Q112 30 154 28Q194 28 196 72Q152 58 108 78z"
+
+
 def path(d: str, fill: object = "none", **attributes: object) -> dict:
     """One SVG path as a DiceBear element."""
     named = {key.replace("_", "-"): value for key, value in attributes.items()}
@@ -124,29 +132,21 @@ def manga_eyes() -> dict[str, dict]:
 
 def manga_mouths() -> dict[str, dict]:
     """Mouth variants by name: closed lines and open mouths with a red inside."""
-    inside, tongue = {"type": "color", "name": "mouth"}, "#e98d8d"
+    inside, tongue = ({"type": "color", "name": name} for name in ("mouth", "tongue"))
     edge = {"stroke": INK, "stroke_width": "9", "stroke_linejoin": "round"}
     mouths = {
         "smile": [stroke("M95 44Q150 82 202 40", 11)],
         "soft": [stroke("M118 52Q152 70 182 50", 11)],
-        "grin": [path("M88 36Q150 56 208 30Q204 84 152 86Q100 88 88 36z", WHITE, **edge)],
-        "laugh": [
-            path("M90 30Q150 50 206 24Q210 108 154 110Q100 112 90 30z", inside, **edge),
-            path("M120 92Q154 66 186 88Q176 105 154 105Q132 105 120 92z", tongue),
-        ],
-        "open": [
-            path("M118 40Q152 52 184 36Q184 86 152 88Q120 88 118 40z", inside, **edge),
-        ],
-        "cat": [stroke("M100 48Q112 74 132 66Q148 60 150 46Q154 62 168 64Q188 66 198 42",
-                       10)],
+        "grin": [path(_GRIN, WHITE, **edge)],
+        "laugh": [path(_LAUGH, inside, **edge), path(_LAUGH_TONGUE, tongue)],
+        "open": [path(_OPEN, inside, **edge)],
+        "cat": [stroke(_CAT, 10)],
         "oh": [path(ellipse(152, 60, 20, 27), inside, **edge)],
         "flat": [stroke("M116 58L184 54", 11)],
         "frown": [stroke("M110 72Q150 40 190 64", 11)],
         "wavy": [stroke("M100 60Q116 44 134 58T168 56T200 52", 10)],
-        "shout": [
-            path("M108 78Q112 30 154 28Q194 28 196 72Q152 58 108 78z", inside, **edge),
-        ],
-    }  # fmt: skip
+        "shout": [path(_SHOUT, inside, **edge)],
+    }
     return {name: {"elements": elements} for name, elements in mouths.items()}
 
 
@@ -154,7 +154,7 @@ def blush() -> dict[str, dict]:
     """Two soft cheeks, box 360 x 60."""
     color = {"type": "color", "name": "blush"}
     cheeks = [
-        path(ellipse(62, 30, 46, 22), color, opacity="0.55"),
-        path(ellipse(312, 22, 30, 20), color, opacity="0.55"),
+        path(ellipse(62, 30, 46, 22), color, fill_opacity="0.55"),
+        path(ellipse(312, 22, 30, 20), color, fill_opacity="0.55"),
     ]
     return {"soft": {"elements": cheeks}}

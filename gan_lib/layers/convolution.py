@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
 
 from gan_lib.layers import cpu_kernels
 
@@ -15,12 +14,18 @@ class Conv2D(keras.layers.Conv2D):
     y[h, w, d] = b[d] + sum_{i, j, c} x[s h + i, s w + j, c] W[i, j, c, d]
 
     Arguments, weights and results are those of `keras.layers.Conv2D`; only the way
-    the kernel's gradient is computed differs (`gan_lib.layers.cpu_kernels`), and
-    only on a CPU, in bfloat16, for an output map of at most 8 x 8.
+    the gradients are computed differs (`gan_lib.layers.cpu_kernels`), and only on a
+    CPU, in bfloat16: the kernel's for an output map of at most 8 x 8, the bias's
+    always, because there the stock one is wrong.
     Input shape: (B, H, W, C). Output shape: (B, H', W', filters).
     """
 
     stock_class = keras.layers.Conv2D
+
+    def call(self, inputs):
+        if not cpu_kernels.in_bfloat16_on_cpu(self, inputs):
+            return super().call(inputs)
+        return _finish(self, self.convolution_op(inputs, self.kernel))
 
     def convolution_op(self, inputs, kernel):
         map_height = self.compute_output_shape(inputs.shape)[1]
@@ -42,18 +47,35 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     stock_class = keras.layers.Conv2DTranspose
 
     def call(self, inputs):
+        if not cpu_kernels.in_bfloat16_on_cpu(self, inputs):
+            return super().call(inputs)
+        return _finish(self, self._transposed_convolution(inputs))
+
+    def _transposed_convolution(self, inputs):
         if self.output_padding is not None or not cpu_kernels.wants_matmul_gradient(
             self, inputs, inputs.shape[1]
         ):
-            return super().call(inputs)
+            return keras.ops.conv_transpose(
+                inputs,
+                self.kernel,
+                strides=self.strides,
+                padding=self.padding,
+                output_padding=self.output_padding,
+                data_format=self.data_format,
+                dilation_rate=self.dilation_rate,
+            )
         shape = self.compute_output_shape(inputs.shape)
-        outputs = cpu_kernels.conv2d_transpose(
+        return cpu_kernels.conv2d_transpose(
             inputs,
             self.kernel,
-            (tf.shape(inputs)[0], *shape[1:]),
+            tuple(shape[1:3]),
             self.strides,
             self.padding,
         )
-        if self.use_bias:
-            outputs = keras.ops.add(outputs, self.bias)
-        return outputs if self.activation is None else self.activation(outputs)
+
+
+def _finish(layer, outputs):
+    """Add the bias and apply the activation."""
+    if layer.use_bias:
+        outputs = cpu_kernels.add_bias(outputs, layer.bias)
+    return outputs if layer.activation is None else layer.activation(outputs)

@@ -14,9 +14,11 @@ import functools
 import keras
 import tensorflow as tf
 
-# An output map of at most this many pixels a side gets the matrix-product gradient.
-# Larger maps are faster with the stock kernels (see benchmarks/README.md).
+# The smaller of a convolution's two maps decides, by its height in pixels. Up to the
+# first size the kernel's gradient is a matrix product, up to the second the other two
+# directions too. Larger maps are faster with the stock kernels.
 LARGEST_SMALL_MAP = 8
+LARGEST_TINY_MAP = 4
 
 
 @functools.cache
@@ -24,6 +26,15 @@ def on_cpu() -> bool:
     """True when TensorFlow is the backend and sees no GPU: the one switch."""
     return keras.backend.backend() == "tensorflow" and not (
         tf.config.list_physical_devices("GPU")
+    )
+
+
+def in_bfloat16_on_cpu(layer, inputs) -> bool:
+    """Does this layer compute bfloat16 maps (B, H, W, C) on a CPU?"""
+    return (
+        on_cpu()
+        and inputs.dtype == tf.bfloat16
+        and layer.data_format == "channels_last"
     )
 
 
@@ -36,103 +47,195 @@ def wants_matmul_gradient(layer, inputs, map_height: int | None) -> bool:
         map_height: the height of the smaller of the two maps, None if unknown.
     """
     return (
-        on_cpu()
-        and inputs.dtype == tf.bfloat16
+        in_bfloat16_on_cpu(layer, inputs)
         and map_height is not None
         and map_height <= LARGEST_SMALL_MAP
-        and layer.data_format == "channels_last"
+        and None not in inputs.shape[1:3]
         and getattr(layer, "groups", 1) == 1
         and tuple(layer.dilation_rate) == (1, 1)
     )
 
 
-def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return total // 2, total - total // 2
+class _Tiling:
+    """How a convolution's large map (H, W) falls into stride-sized tiles.
 
-
-def unroll_patches(
-    images: tf.Tensor, kernel_size: tuple[int, int], strides, padding: str
-) -> tf.Tensor:
-    """The patches under a convolution's kernel, laid side by side.
-
-    Args:
-        images: (B, H, W, C), static H and W.
-        kernel_size: (kh, kw).
-        strides: (sh, sw).
-        padding: "same" or "valid".
-    Returns: (B, H', W', kh * kw * C), the layout of `reshape(kernel, (-1, C'))`.
+    Cut into tiles of one stride, a k x k kernel with stride s covers P = ceil(k / s)
+    tiles a side, and tiles are shifted by one at each step. Patches are then a few
+    dense slices; cutting them out pixel by pixel takes fifteen times as long.
     """
-    (kh, kw), (sh, sw) = kernel_size, strides
-    if padding == "same":
-        rows = _same_padding(images.shape[1], kh, sh)
-        columns = _same_padding(images.shape[2], kw, sw)
-        images = tf.pad(images, [(0, 0), rows, columns, (0, 0)])
-    height = (images.shape[1] - kh) // sh + 1
-    width = (images.shape[2] - kw) // sw + 1
-    shifted = [
-        images[:, i : i + (height - 1) * sh + 1 : sh, j : j + (width - 1) * sw + 1 : sw]
-        for i in range(kh)
-        for j in range(kw)
-    ]
-    return tf.concat(shifted, axis=-1)  # (B, H', W', kh * kw * C)
+
+    def __init__(self, size, kernel_size, strides, padding: str):
+        self.size, self.kernel_size, self.strides = size, kernel_size, strides
+        same = padding == "same"
+        self.reach, self.steps, self.padding = [], [], []  # each: (rows, columns)
+        for length, taps, stride in zip(size, kernel_size, strides, strict=True):
+            if same:
+                steps = -(-length // stride)
+                before = max((steps - 1) * stride + taps - length, 0) // 2
+            else:
+                steps, before = (length - taps) // stride + 1, 0
+            reach = -(-taps // stride)
+            after = (steps + reach - 1) * stride - length - before
+            self.reach.append(reach)
+            self.steps.append(steps)
+            self.padding.append((before, after))
+
+    def unroll(self, images) -> tf.Tensor:
+        """(B, H, W, C) -> patches (B, H', W', P Q s s C)."""
+        (sh, sw), channels = self.strides, images.shape[-1]
+        images = images[:, : self._used(0), : self._used(1)]
+        images = tf.pad(images, [(0, 0), *self._pads(), (0, 0)])
+        rows, columns = images.shape[1] // sh, images.shape[2] // sw
+        tiles = tf.reshape(images, (-1, rows, sh, columns, sw, channels))
+        tiles = tf.transpose(tiles, (0, 1, 3, 2, 4, 5))
+        tiles = tf.reshape(tiles, (-1, rows, columns, sh * sw * channels))
+        height, width = self.steps
+        return tf.concat(
+            [tiles[:, p : p + height, q : q + width] for p, q in self._shifts()], -1
+        )
+
+    def fold(self, patches) -> tf.Tensor:
+        """The transpose of `unroll`: add patches up where they were taken."""
+        (sh, sw), (reach_h, reach_w) = self.strides, self.reach
+        parts = tf.split(patches, reach_h * reach_w, axis=-1)
+        tiles = tf.add_n(
+            [
+                tf.pad(
+                    part,
+                    [(0, 0), (p, reach_h - 1 - p), (q, reach_w - 1 - q), (0, 0)],
+                )
+                for part, (p, q) in zip(parts, self._shifts(), strict=True)
+            ]
+        )
+        _, rows, columns, depth = tiles.shape
+        channels = depth // (sh * sw)
+        tiles = tf.reshape(tiles, (-1, rows, columns, sh, sw, channels))
+        images = tf.transpose(tiles, (0, 1, 3, 2, 4, 5))
+        images = tf.reshape(images, (-1, rows * sh, columns * sw, channels))
+        (top, _), (left, _) = self._pads()
+        images = images[:, top : top + self._used(0), left : left + self._used(1)]
+        missing = [(0, self.size[axis] - self._used(axis)) for axis in (0, 1)]
+        return tf.pad(images, [(0, 0), *missing, (0, 0)])
+
+    def flatten_kernel(self, kernel) -> tf.Tensor:
+        """(kh, kw, C, D) -> (P Q s s C, D), rows in the order of a patch."""
+        (sh, sw), (reach_h, reach_w) = self.strides, self.reach
+        spare = [
+            (0, r * s - k)
+            for r, s, k in zip(self.reach, self.strides, self.kernel_size, strict=True)
+        ]
+        channels, depth = kernel.shape[2:]
+        kernel = tf.pad(kernel, [*spare, (0, 0), (0, 0)])
+        kernel = tf.reshape(kernel, (reach_h, sh, reach_w, sw, channels, depth))
+        return tf.reshape(tf.transpose(kernel, (0, 2, 1, 3, 4, 5)), (-1, depth))
+
+    def shape_kernel(self, rows, channels: int) -> tf.Tensor:
+        """The inverse of `flatten_kernel`."""
+        (sh, sw), (reach_h, reach_w) = self.strides, self.reach
+        depth = rows.shape[-1]
+        kernel = tf.reshape(rows, (reach_h, reach_w, sh, sw, channels, depth))
+        kernel = tf.transpose(kernel, (0, 2, 1, 3, 4, 5))
+        kernel = tf.reshape(kernel, (reach_h * sh, reach_w * sw, channels, depth))
+        return kernel[: self.kernel_size[0], : self.kernel_size[1]]
+
+    def _shifts(self):
+        return [(p, q) for p in range(self.reach[0]) for q in range(self.reach[1])]
+
+    def _used(self, axis: int) -> int:
+        """Pixels of the large map that some patch covers ("valid" may leave some)."""
+        return self.size[axis] + min(0, self.padding[axis][1])
+
+    def _pads(self):
+        return [(before, max(0, after)) for before, after in self.padding]
 
 
-def kernel_gradient(large, small, kernel_shape, strides, padding) -> tf.Tensor:
-    """Gradient of a convolution's kernel: patches of `large` times `small`.
+def _gather(large, kernel, tiling: _Tiling):
+    """The convolution: (B, H, W, C) -> (B, H', W', D)."""
+    return tiling.unroll(large) @ tiling.flatten_kernel(kernel)
 
-    dW[i, j, c, d] = sum_{b, h, w} large[b, s h + i, s w + j, c] small[b, h, w, d]
 
-    Args:
-        large: (B, H, W, C), the convolution's input (or a transposed one's output
-            gradient).
-        small: (B, H', W', D), the convolution's output gradient (or a transposed
-            one's input).
-        kernel_shape: (kh, kw, C, D).
-    Returns: (kh, kw, C, D) in the dtype of `large`.
-    """
-    patches = unroll_patches(large, kernel_shape[:2], strides, padding)
-    patches = tf.reshape(patches, (-1, patches.shape[-1]))  # (B H' W', kh kw C)
-    small = tf.reshape(small, (-1, kernel_shape[-1]))  # (B H' W', D)
-    return tf.reshape(tf.matmul(patches, small, transpose_a=True), kernel_shape)
+def _scatter(small, kernel, tiling: _Tiling):
+    """Its transpose: (B, H', W', D) -> (B, H, W, C)."""
+    rows = tiling.flatten_kernel(kernel)
+    return tiling.fold(tf.matmul(small, rows, transpose_b=True))
+
+
+def _kernel_gradient(large, small, tiling: _Tiling):
+    """dW[i, j, c, d] = sum_{b, h, w} large[b, s h + i, s w + j, c] small[b, h, w, d]"""
+    patches = tiling.unroll(large)
+    patches = tf.reshape(patches, (-1, patches.shape[-1]))  # (B H' W', P Q s s C)
+    small = tf.reshape(small, (-1, small.shape[-1]))  # (B H' W', D)
+    rows = tf.matmul(patches, small, transpose_a=True)
+    return tiling.shape_kernel(rows, large.shape[-1])
 
 
 def conv2d(inputs, kernel, strides: tuple[int, int], padding: str) -> tf.Tensor:
-    """`tf.nn.conv2d` whose kernel gradient is one matrix product."""
-    padding_name = padding.upper()
+    """`tf.nn.conv2d`, with matrix products where they are faster."""
+    name = padding.upper()
+    kernel = tf.convert_to_tensor(kernel, inputs.dtype)
+    tiling = _Tiling(tuple(inputs.shape[1:3]), kernel.shape[:2], strides, padding)
+    tiny = tiling.steps[0] <= LARGEST_TINY_MAP
 
     @tf.custom_gradient
     def op(x, w):
-        outputs = tf.nn.conv2d(x, w, strides, padding_name)
+        outputs = _gather(x, w, tiling) if tiny else tf.nn.conv2d(x, w, strides, name)
 
         def gradient(upstream):
-            dx = tf.nn.conv2d_transpose(
-                upstream, w, tf.shape(x), strides, padding_name
-            )
-            dw = kernel_gradient(x, upstream, w.shape, strides, padding)
-            return dx, dw
+            if tiny:
+                dx = _scatter(upstream, w, tiling)
+            else:
+                dx = tf.nn.conv2d_transpose(upstream, w, tf.shape(x), strides, name)
+            return dx, _kernel_gradient(x, upstream, tiling)
 
         return outputs, gradient
 
-    return op(inputs, tf.convert_to_tensor(kernel, inputs.dtype))
+    return op(inputs, kernel)
 
 
 def conv2d_transpose(
-    inputs, kernel, output_shape, strides: tuple[int, int], padding: str
+    inputs, kernel, size: tuple[int, int], strides: tuple[int, int], padding: str
 ) -> tf.Tensor:
-    """`tf.nn.conv2d_transpose` whose kernel gradient is one matrix product."""
-    padding_name = padding.upper()
+    """`tf.nn.conv2d_transpose` to (B, *size, C), with matrix products if faster."""
+    name = padding.upper()
+    kernel = tf.convert_to_tensor(kernel, inputs.dtype)
+    tiling = _Tiling(size, kernel.shape[:2], strides, padding)
+    tiny = tiling.steps[0] <= LARGEST_TINY_MAP
 
     @tf.custom_gradient
     def op(x, w):
-        outputs = tf.nn.conv2d_transpose(x, w, output_shape, strides, padding_name)
+        if tiny:
+            outputs = _scatter(x, w, tiling)
+        else:
+            shape = (tf.shape(x)[0], *size, w.shape[2])
+            outputs = tf.nn.conv2d_transpose(x, w, shape, strides, name)
 
         def gradient(upstream):
-            upstream = tf.ensure_shape(upstream, [None, *output_shape[1:]])
-            dx = tf.nn.conv2d(upstream, w, strides, padding_name)
-            dw = kernel_gradient(upstream, x, w.shape, strides, padding)
-            return dx, dw
+            upstream = tf.ensure_shape(upstream, [None, *size, w.shape[2]])
+            if tiny:
+                dx = _gather(upstream, w, tiling)
+            else:
+                dx = tf.nn.conv2d(upstream, w, strides, name)
+            return dx, _kernel_gradient(upstream, x, tiling)
 
         return outputs, gradient
 
-    return op(inputs, tf.convert_to_tensor(kernel, inputs.dtype))
+    return op(inputs, kernel)
+
+
+def add_bias(outputs, bias) -> tf.Tensor:
+    """outputs (B, H, W, C) + bias (C,), with a trustworthy gradient of the bias.
+
+    TensorFlow sums a bfloat16 gradient in bfloat16, which stops growing after a few
+    hundred equal terms; a product with ones is summed in float32.
+    """
+
+    @tf.custom_gradient
+    def op(x, b):
+        def gradient(upstream):
+            rows = tf.reshape(upstream, (-1, upstream.shape[-1]))  # (B H W, C)
+            ones = tf.ones((1, tf.shape(rows)[0]), rows.dtype)
+            return upstream, tf.reshape(ones @ rows, (-1,))
+
+        return x + b, gradient
+
+    return op(outputs, tf.convert_to_tensor(bias, outputs.dtype))

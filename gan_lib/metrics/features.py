@@ -158,7 +158,9 @@ def _default_once() -> ImageFeatures:
 
 def _to_levels(images: np.ndarray) -> np.ndarray:
     """Images as the 256 grey levels a saved picture has, float32 0..255."""
-    return (images if images.dtype == np.uint8 else to_uint8(images)).astype("float32")
+    if images.dtype != np.uint8:
+        images = to_uint8(images.astype(np.float32))  # also from half precision
+    return images.astype(np.float32)
 
 
 def _check_range(images: np.ndarray, batch_size: int) -> None:
@@ -191,10 +193,30 @@ def _resize_matrix(length: tf.Tensor, size: int) -> tf.Tensor:
 
 
 class Origin(NamedTuple):
-    """How a pair of feature sets was made, in words."""
+    """How features were made, in words."""
 
     network: str
     resize: str
+
+
+def one_set(
+    given: Any, network: keras.Model | ImageFeatures | None, name: str
+) -> tuple[np.ndarray, Origin]:
+    """Images or 2-D features as finite float64 features (N, d), and their origin.
+
+    Raises: ValueError naming `name` for an empty set or NaN, else as ImageFeatures.
+    """
+    origin = Origin("features as given", "as given")
+    given = np.asarray(given)
+    if given.ndim != 2:
+        features = extractor(network)
+        given, origin = features(given), Origin(features.name, features.resize(given))
+    if given.size == 0 or not np.isfinite(given).all():
+        raise ValueError(
+            f"{name}: expected finite features (N, d), got shape {given.shape} with "
+            f"{np.count_nonzero(~np.isfinite(given))} values NaN or infinite."
+        )
+    return given.astype(np.float64), origin
 
 
 def paired_features(
@@ -210,28 +232,23 @@ def paired_features(
         network: see `extractor`; not used when both are features.
         names: what error messages call the two sets.
     Returns: features (N, d) and (M, d), float64, and their `Origin`.
-    Raises: ValueError if shapes do not fit together or a value is not finite.
+    Raises: ValueError if the lengths differ, or as `one_set`.
     """
-    sets, origins = [], []
-    for name, given in zip(names, (real, fake), strict=True):
-        given = np.asarray(given)
-        if given.ndim != 2:
-            features = extractor(network)
-            origins.append(Origin(features.name, features.resize(given)))
-            given = features(given)
-        if given.size == 0 or not np.isfinite(given).all():
-            raise ValueError(
-                f"{name}: expected finite features, got {given.shape} with "
-                f"{np.count_nonzero(~np.isfinite(given))} NaN or infinite values."
-            )
-        sets.append(given.astype(np.float64))
-    if sets[0].shape[1] != sets[1].shape[1]:
+    network = None if network is None else extractor(network)  # wrap a model once
+    (x, x_origin), (y, y_origin) = (
+        one_set(given, network, name)
+        for given, name in zip((real, fake), names, strict=True)
+    )
+    if x.shape[1] != y.shape[1]:
         raise ValueError(
             f"{names[0]} and {names[1]}: expected features of one length, got "
-            f"{sets[0].shape} and {sets[1].shape}. Use one network for both."
+            f"{x.shape} and {y.shape}. Use one network for both."
         )
-    if not origins:
-        return *sets, Origin("features as given", "as given")
-    return *sets, Origin(
-        origins[0].network, "; ".join(dict.fromkeys(o.resize for o in origins))
-    )
+    # Features computed before say nothing of their origin; images tell for both.
+    network_name = min(x_origin.network, y_origin.network, key=_is_given)
+    resizes = dict.fromkeys((x_origin.resize, y_origin.resize))
+    return x, y, Origin(network_name, "; ".join(resizes))
+
+
+def _is_given(words: str) -> bool:
+    return words.endswith("as given")

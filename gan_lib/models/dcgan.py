@@ -246,7 +246,8 @@ def dcgan(
     Args:
         seed: of the weights and of every number drawn in training.
         ema_half_life_kimg: see `gan_lib.training.GAN`.
-        **compile_arguments: passed to `GAN.compile`, over the recipe's own.
+        **compile_arguments: passed to `GAN.compile`, over the recipe's own. Another
+            loss than "non_saturating" comes without the recipe's noisy labels.
     The rest: see `build_generator`.
     """
     settings = get_recipe(recipe)
@@ -263,9 +264,10 @@ def dcgan(
     defaults = {
         "generator_optimizer": Adam(settings.generator_rate, beta_1=0.5),
         "discriminator_optimizer": Adam(settings.discriminator_rate, beta_1=0.5),
-        "real_labels": settings.real_labels,
-        "fake_labels": settings.fake_labels,
     }
+    if compile_arguments.get("loss", "non_saturating") == "non_saturating":
+        defaults["real_labels"] = settings.real_labels
+        defaults["fake_labels"] = settings.fake_labels
     gan.compile(**{**defaults, **compile_arguments})
     return gan
 

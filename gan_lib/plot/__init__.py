@@ -1,0 +1,50 @@
+"""Every figure of the lessons. Each function returns a figure; nothing is global.
+
+Pictures are accepted as uint8 in [0, 255] or floats in [-1, 1].
+"""
+
+from gan_lib.plot.curves import (
+    Moment,
+    bars,
+    curves,
+    densities,
+    duel,
+    logit_curves,
+    logit_histogram,
+    loss_curves,
+)
+from gan_lib.plot.images import (
+    arithmetic,
+    image_grid,
+    label_maps,
+    neighbours,
+    rows,
+    show,
+)
+from gan_lib.plot.pixels import animate, animation, colour_labels, save_grid, tile
+from gan_lib.plot.style import COLOURS, Picture, table
+
+__all__ = [
+    "COLOURS",
+    "Moment",
+    "Picture",
+    "animate",
+    "animation",
+    "arithmetic",
+    "bars",
+    "colour_labels",
+    "curves",
+    "densities",
+    "duel",
+    "image_grid",
+    "label_maps",
+    "logit_curves",
+    "logit_histogram",
+    "loss_curves",
+    "neighbours",
+    "rows",
+    "save_grid",
+    "show",
+    "table",
+    "tile",
+]

@@ -1,0 +1,271 @@
+"""Our layers against Keras's own: same values, gradients, statistics and files."""
+
+from __future__ import annotations
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan_lib.layers import (
+    BatchNormalization,
+    Conv2D,
+    Conv2DTranspose,
+    convolution,
+    cpu_kernels,
+)
+
+CASES = list(
+    itertools.product(
+        (Conv2D, Conv2DTranspose),
+        (3, 4, 5),
+        (1, 2),
+        ("same", "valid"),
+        ((7, 5), (8,) * 2),
+    )
+)
+each_case = pytest.mark.parametrize(
+    ("layer_class", "size", "strides", "padding", "map_size"),
+    CASES,
+    ids=lambda v: getattr(v, "__name__", None) or str(v),
+)
+
+
+def _images(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def _pair(layer_class, inputs, *args, **kwargs):
+    """Our layer and the stock one with the same weights."""
+    ours, stock = layer_class(*args, **kwargs), layer_class.stock_class(*args, **kwargs)
+    ours.build(inputs.shape)
+    stock.build(inputs.shape)
+    rng = np.random.default_rng(1)
+    weights = [rng.normal(size=w.shape) * 0.3 for w in stock.get_weights()]
+    if layer_class is BatchNormalization:
+        weights[-1] = np.abs(weights[-1]) + 0.5  # a variance
+    ours.set_weights(weights)
+    stock.set_weights(weights)
+    return ours, stock
+
+
+def _outputs_and_gradients(layer, inputs, **call_arguments):
+    """Outputs, input gradient, weight gradients of a loss with uneven weights."""
+    inputs = tf.convert_to_tensor(inputs)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = layer(inputs, **call_arguments)
+        factors = tf.constant(_images(*outputs.shape, seed=5))
+        loss = tf.reduce_sum(tf.cast(outputs, "float32") * factors)
+    variables = [v.value for v in layer.trainable_variables]
+    gradients = tape.gradient(loss, [inputs, *variables])
+    return [outputs, *gradients]
+
+
+def _assert_near(actual, expected, tolerance):
+    """Relative to the largest value: a shifted or transposed result is off by ~1."""
+    actual = np.asarray(tf.cast(actual, "float32"))
+    expected = np.asarray(tf.cast(expected, "float32"))
+    assert actual.shape == expected.shape
+    error = np.abs(actual - expected).max()
+    assert error <= tolerance * np.abs(expected).max() + 1e-6
+
+
+@pytest.fixture
+def matmul_calls(monkeypatch):
+    """Counts how often the matrix-product gradient is computed."""
+    calls = []
+    original = cpu_kernels.kernel_gradient
+
+    def counted(*args):
+        calls.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(cpu_kernels, "kernel_gradient", counted)
+    return calls
+
+
+@each_case
+def test_float32_convolutions_are_the_stock_ones(
+    layer_class, size, strides, padding, map_size, matmul_calls
+):
+    inputs = _images(2, *map_size, 3)
+    pair = _pair(layer_class, inputs, 4, size, strides=strides, padding=padding)
+    ours, stock = (_outputs_and_gradients(layer, inputs) for layer in pair)
+    for a, b in zip(ours, stock, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not matmul_calls
+
+
+@each_case
+def test_bfloat16_convolutions_match_float32(
+    layer_class, size, strides, padding, map_size, matmul_calls
+):
+    inputs = _images(2, *map_size, 3)
+    arguments = {"strides": strides, "padding": padding}
+    ours, _ = _pair(layer_class, inputs, 4, size, dtype="mixed_bfloat16", **arguments)
+    _, stock = _pair(layer_class, inputs, 4, size, **arguments)
+    actual = _outputs_and_gradients(ours, inputs)
+    expected = _outputs_and_gradients(stock, inputs)
+    for a, b in zip(actual, expected, strict=True):
+        _assert_near(a, b, 0.03)
+    assert actual[0].dtype == tf.bfloat16
+    assert len(matmul_calls) == cpu_kernels.on_cpu()
+
+
+@each_case
+def test_the_kernel_gradient_alone_is_exact_in_float32(
+    layer_class, size, strides, padding, map_size
+):
+    """The same formula without rounding: no wrong padding hides in a tolerance."""
+    inputs = _images(2, *map_size, 3)
+    _, stock = _pair(layer_class, inputs, 4, size, strides=strides, padding=padding)
+    outputs, _, expected, _ = _outputs_and_gradients(stock, inputs)
+    upstream = tf.constant(_images(*outputs.shape, seed=5))
+    large, small = (inputs, upstream) if layer_class is Conv2D else (upstream, inputs)
+    actual = cpu_kernels.kernel_gradient(
+        tf.constant(large),
+        tf.constant(small),
+        expected.shape,
+        (strides, strides),
+        padding,
+    )
+    _assert_near(actual, expected, 1e-5)
+
+
+@pytest.mark.parametrize("layer_class", [Conv2D, Conv2DTranspose])
+def test_large_maps_and_unusual_convolutions_take_the_stock_path(
+    layer_class, matmul_calls
+):
+    if layer_class is Conv2D:
+        unusual = {"dilation_rate": 2}
+    else:
+        unusual = {"strides": 2, "output_padding": 1}
+    for side, arguments in [(24, {"strides": 2}), (6, unusual)]:
+        inputs = _images(1, side, side, 3)
+        mixed = {"dtype": "mixed_bfloat16", **arguments}
+        ours, _ = _pair(layer_class, inputs, 2, 3, **mixed)
+        _, stock = _pair(layer_class, inputs, 2, 3, **arguments)
+        actual = _outputs_and_gradients(ours, inputs)
+        expected = _outputs_and_gradients(stock, inputs)
+        for a, b in zip(actual, expected, strict=True):
+            _assert_near(a, b, 0.03)
+    assert not matmul_calls
+
+
+@pytest.mark.parametrize("layer_class", [Conv2D, Conv2DTranspose])
+def test_a_side_of_unknown_length_works(layer_class):
+    """Height known, width not: the matrix product needs both."""
+    layer = layer_class(2, 3, padding="same", dtype="mixed_bfloat16")
+    layer.build((None, 8, None, 3))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 8, None, 3))])
+    def gradient(inputs):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(inputs))
+        return tape.gradient(loss, layer.kernel.value)
+
+    assert np.isfinite(gradient(_images(1, 8, 6, 3))).all()
+
+
+@pytest.mark.parametrize("layer_class", [Conv2D, Conv2DTranspose])
+def test_bias_gradients_in_bfloat16_are_true_sums(layer_class):
+    """TensorFlow's own kernel stops adding at 256 times the terms."""
+    inputs = _images(8, 48, 48, 2)
+    arguments = {"padding": "same", "dtype": "mixed_bfloat16"}
+    layer, _ = _pair(layer_class, inputs, 3, 3, **arguments)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(tf.cast(layer(inputs), "float32"))
+    gradient = tape.gradient(total, layer.bias.value)
+    np.testing.assert_allclose(gradient, np.full(3, 8 * 48 * 48), rtol=0.005)
+
+
+@pytest.mark.parametrize("layer_class", [Conv2D, Conv2DTranspose])
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_second_order_gradients(layer_class, in_graph, matmul_calls):
+    """R1 differentiates a gradient; that must pass through our own gradient."""
+    inputs = tf.constant(_images(2, 6, 6, 3))
+    ours, _ = _pair(layer_class, inputs, 4, 4, strides=2, dtype="mixed_bfloat16")
+    _, stock = _pair(layer_class, inputs, 4, 4, strides=2)
+
+    def r1(layer):
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                inner.watch(inputs)
+                total = tf.reduce_sum(tf.tanh(tf.cast(layer(inputs), "float32")))
+            slope = inner.gradient(total, inputs)
+            penalty = tf.reduce_sum(tf.square(tf.cast(slope, "float32")))
+        return penalty, outer.gradient(penalty, layer.kernel.value)
+
+    run = tf.function(r1) if in_graph else r1
+    actual, expected = run(ours), r1(stock)
+    for a, b in zip(actual, expected, strict=True):
+        _assert_near(a, b, 0.06)
+    assert matmul_calls
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("shape", [(3, 5, 7, 4), (2, 1, 1, 4), (6, 4)])
+@pytest.mark.parametrize("training", [False, True])
+def test_batch_normalization_is_the_stock_one(dtype, shape, training):
+    inputs = _images(*shape) * 3 + 1
+    arguments = {"momentum": 0.7, "epsilon": 1e-2, "dtype": dtype}
+    pair = _pair(BatchNormalization, inputs, **arguments)
+    ours, stock = (
+        _outputs_and_gradients(layer, inputs, training=training) for layer in pair
+    )
+    tolerance = 1e-5 if dtype == "float32" else 0.02
+    for a, b in zip(ours, stock, strict=True):
+        _assert_near(a, b, tolerance)
+    for a, b in zip(pair[0].weights, pair[1].weights, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6, err_msg=a.name)
+
+
+def test_batch_normalization_sums_large_bfloat16_maps_like_float32():
+    inputs = _images(8, 48, 48, 3) + 0.5
+    ours, _ = _pair(BatchNormalization, inputs, dtype="mixed_bfloat16")
+    _, stock = _pair(BatchNormalization, inputs)
+    actual = _outputs_and_gradients(ours, inputs, training=True)
+    expected = _outputs_and_gradients(stock, inputs, training=True)
+    for a, b in zip(actual, expected, strict=True):
+        _assert_near(a, b, 0.03)
+
+
+def test_frozen_batch_normalization_uses_its_averages():
+    inputs = _images(4, 3, 3, 2)
+    ours, stock = _pair(BatchNormalization, inputs)
+    ours.trainable = stock.trainable = False
+    before = ours.get_weights()
+    np.testing.assert_allclose(
+        ours(inputs, training=True), stock(inputs, training=True), rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_array_equal(before, ours.get_weights())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_configuration_and_file_round_trip(dtype, tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 3)),
+            Conv2D(4, 3, 2, "same", use_bias=False, dtype=dtype),
+            BatchNormalization(momentum=0.5, dtype=dtype),
+            Conv2DTranspose(2, 4, 2, "same", activation="tanh", dtype=dtype),
+        ]
+    )
+    for layer in model.layers:
+        copy = type(layer).from_config(layer.get_config())
+        assert copy.get_config() == layer.get_config()
+    model.save(tmp_path / "model.keras")
+    opened = keras.saving.load_model(tmp_path / "model.keras")
+    assert [type(a) for a in opened.layers] == [type(a) for a in model.layers]
+    inputs = _images(2, 6, 6, 3)
+    np.testing.assert_array_equal(opened(inputs), model(inputs))
+
+
+def test_stock_class_is_the_parent():
+    """`gan_lib.export` builds the stock layer from our configuration."""
+    for layer_class in (Conv2D, Conv2DTranspose, BatchNormalization):
+        assert layer_class.__bases__ == (layer_class.stock_class,)
+        assert layer_class.__module__.startswith(convolution.__package__)

@@ -1,0 +1,100 @@
+"""Our fused Adam against the one of Keras."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gan_lib.optimizers import Adam
+
+SHAPES = [(), (7,), (3, 4), (3, 3, 2, 5)]
+SETTINGS = {
+    "plain": {},
+    "dcgan": {"learning_rate": 2e-4, "beta_1": 0.5},
+    "no momentum": {"beta_1": 0.0, "beta_2": 0.9, "epsilon": 1e-3},
+    "schedule": {
+        "learning_rate": keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)
+    },
+    "weight decay": {"weight_decay": 0.1, "learning_rate": 0.05},
+    "clip by norm": {"clipnorm": 0.3},
+    "clip by global norm": {"global_clipnorm": 0.3},
+    "average": {"use_ema": True, "ema_momentum": 0.5},
+    "accumulation": {"gradient_accumulation_steps": 2},
+    "amsgrad": {"amsgrad": True},
+}
+
+
+def _variables():
+    rng = np.random.default_rng(0)
+    return [keras.Variable(rng.normal(size=shape), dtype="float32") for shape in SHAPES]
+
+
+def _gradients(step):
+    rng = np.random.default_rng([1, step])
+    values = [rng.normal(size=shape) * 10.0 ** (step % 3) for shape in SHAPES]
+    return [tf.constant(value, "float32") for value in values]
+
+
+def _train(optimizer, variables, steps=range(10), in_graph=False):
+    optimizer.build(variables)
+
+    def move(*gradients):
+        optimizer.apply(list(gradients), variables)
+
+    move = tf.function(move) if in_graph else move
+    for step in steps:
+        move(*_gradients(step))
+    return [np.asarray(v) for v in (*variables, *optimizer.variables)]
+
+
+def _assert_near(ours, stock):
+    assert len(ours) == len(stock)
+    for a, b in zip(ours, stock, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=5e-6)
+
+
+@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_ten_steps_equal_those_of_keras(settings, in_graph):
+    ours = _train(Adam(**settings), _variables(), in_graph=in_graph)
+    stock = _train(keras.optimizers.Adam(**settings), _variables())
+    _assert_near(ours, stock)
+
+
+def test_under_loss_scaling_a_bad_step_is_skipped():
+    results = []
+    for adam in (Adam, keras.optimizers.Adam):
+        optimizer = keras.optimizers.LossScaleOptimizer(adam(0.1), initial_scale=8.0)
+        variables = _variables()
+        optimizer.build(variables)
+        for step in range(4):
+            gradients = [g * optimizer.scale_loss(1.0) for g in _gradients(step)]
+            if step == 2:
+                gradients[1] *= np.inf
+            optimizer.apply(gradients, variables)
+        assert float(optimizer.scale_loss(1.0)) == 4.0
+        assert int(optimizer.iterations) == 3
+        results.append([np.asarray(v) for v in (*variables, *optimizer.variables)])
+    _assert_near(*results)
+
+
+def test_training_goes_on_from_saved_state():
+    straight = _train(Adam(0.1), _variables())
+    variables, optimizer = _variables(), Adam(0.1)
+    cut = _train(optimizer, variables, range(4))
+    fresh, other = _variables(), Adam(0.1)
+    other.build(fresh)
+    for variable, value in zip((*fresh, *other.variables), cut, strict=True):
+        variable.assign(value)
+    resumed = _train(other, fresh, range(4, 10))
+    for a, b in zip(straight, resumed, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_file_round_trip():
+    optimizer = Adam(3e-4, beta_1=0.5, epsilon=1e-6)
+    copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert type(copy) is Adam
+    assert copy.get_config() == optimizer.get_config()
