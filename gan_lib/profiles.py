@@ -23,6 +23,8 @@ class Profile:
     batch_size: images in one update.
     width: channels of the first discriminator layer; the paper's is 64.
     kimg: length of the main training, in thousands of real images.
+    training_minutes: where the main training stops on a slow machine, however far it
+        is; None: no limit.
     tick_kimg: time between two rows of the history and two saved grids.
     ablation_kimg: length of each small run of "change one thing" and "break it".
     ablation_seconds: what one such run should take on the machine in mind.
@@ -38,6 +40,7 @@ class Profile:
     batch_size: int
     width: int
     kimg: float
+    training_minutes: float | None
     tick_kimg: float
     ablation_kimg: float
     ablation_seconds: float
@@ -55,6 +58,7 @@ PROFILES = {
         batch_size=16,
         width=8,
         kimg=0.256,
+        training_minutes=None,
         tick_kimg=0.064,
         ablation_kimg=0.064,
         ablation_seconds=2,
@@ -69,12 +73,13 @@ PROFILES = {
         num_images=10_000,
         batch_size=64,
         width=32,
-        kimg=60,
-        tick_kimg=5,
+        kimg=80,
+        training_minutes=5,
+        tick_kimg=3.2,
         ablation_kimg=6.4,
         ablation_seconds=20,
         minutes=10,
-        metric_images=2_000,
+        metric_images=1_500,
     ),
     # A T4 with 16 GB, the paper's width.
     "gpu": Profile(
@@ -84,6 +89,7 @@ PROFILES = {
         batch_size=128,
         width=64,
         kimg=2_000,
+        training_minutes=None,
         tick_kimg=50,
         ablation_kimg=100,
         ablation_seconds=60,

@@ -1,4 +1,8 @@
-"""Every random number of a training step, from one seed, the same on any hardware."""
+"""Every random number of a training step, from one seed.
+
+With `jit_compile` XLA draws other numbers from the same seed, so a run repeats exactly
+only under the setting it was made with.
+"""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tqdm
 
 from gan_lib.checkpoints import Checkpoints
+from gan_lib.step import FAULTS
 
 
 class NotFiniteError(FloatingPointError):
@@ -140,8 +141,6 @@ class _Watch(keras.callbacks.Callback):
         fault = int(self.gan.fault.numpy())
         if not fault:
             return
-        from gan_lib.training import FAULTS
-
         name, image = FAULTS[fault - 1], int(self.gan.fault_image.numpy())
         if name == "real_images":
             advice = "Look for NaN or infinite values in your data."

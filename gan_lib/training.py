@@ -10,19 +10,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan_lib import export, losses, penalties, session
+from gan_lib import export, losses, session, step
 from gan_lib.latents import sample
 from gan_lib.optimizers import Adam
 from gan_lib.randomness import Draws
 
-# What `fault` counts: the first of these that is not a finite number.
-FAULTS = (
-    "real_images",
-    "discriminator_loss",
-    "discriminator_gradients",
-    "generator_loss",
-    "generator_gradients",
-)
 PENALTIES = ("r1", "gradient_penalty")
 
 
@@ -206,14 +198,14 @@ class GAN(keras.Model):
         fake_logits = self.discriminator(fake_images, training=True)
         labels = {}
         if self._uses_labels():
-            labels["real_labels"] = self._labels(
+            labels["real_labels"] = step.draw_labels(
                 "real_labels", self.real_labels, real_logits, draws
             )
-            labels["fake_labels"] = self._labels(
+            labels["fake_labels"] = step.draw_labels(
                 "fake_labels", self.fake_labels, fake_logits, draws
             )
         loss = self.losses_of.discriminator(real_logits, fake_logits, **labels)
-        loss += self._penalty(real_images, fake_images, draws)
+        loss += step.penalty(self, real_images, fake_images, draws)
         return loss, {
             "real_logits": tf.reduce_mean(real_logits),
             "fake_logits": tf.reduce_mean(fake_logits),
@@ -226,7 +218,7 @@ class GAN(keras.Model):
         fake_logits = self.discriminator(fake_images, training=True)
         labels = {}
         if self._uses_labels():
-            labels["labels"] = self._labels(
+            labels["labels"] = step.draw_labels(
                 "generator_labels", self.real_labels, fake_logits, draws
             )
         return self.losses_of.generator(fake_logits, **labels), {}
@@ -234,156 +226,13 @@ class GAN(keras.Model):
     def _uses_labels(self) -> bool:
         return self.real_labels != (1, 1) or self.fake_labels != (0, 0)
 
-    @staticmethod
-    def _labels(name, bounds, logits, draws):
-        return draws.uniform(name, tf.unstack(tf.shape(logits)), *bounds)
-
-    def _penalty(self, real_images, fake_images, draws):
-        if self.penalty is None:
-            return 0.0
-
-        def compute():
-            if self.penalty == "r1":
-                value = penalties.r1_penalty(self._critic, real_images)
-            elif self.penalty == "gradient_penalty":
-                eps = draws.uniform("eps", (tf.shape(real_images)[0], 1, 1, 1))
-                value = penalties.gradient_penalty(
-                    self._critic, real_images, fake_images, eps
-                )
-            else:
-                value = self.penalty(
-                    self.discriminator, real_images, fake_images, draws
-                )
-            return self.penalty_weight * self.penalty_every * value
-
-        if self.penalty_every == 1:
-            return compute()
-        batch = tf.shape(real_images, tf.int64)[0] * draws.replicas
-        step = self.images_seen.value // batch
-        return tf.cond(step % self.penalty_every == 0, compute, lambda: 0.0)
-
-    def _critic(self, images):
-        return self.discriminator(images, training=True)
-
-    # The loop's body.
-
     def train_step(self, real_images):
-        """One move of each player; see the class. Called by `fit`, on every batch."""
-        draws = self._draws()
-        batch = tf.shape(real_images, tf.int64)[0] * draws.replicas
-        running = [
-            (weight, tf.identity(weight.value))
-            for player in (self.generator, self.discriminator)
-            for weight in player.non_trainable_weights
-        ]
-        self._check("real_images", tf.reduce_sum(real_images))
-        if self.discriminator_steps == 1:
-            with tf.GradientTape() as tape:
-                fake_images = self.forward(real_images, draws)
-                with tape.stop_recording():
-                    self._move_discriminator(real_images, fake_images, draws)
-                self._move_generator(tape, real_images, fake_images, draws, batch)
-        else:
-            fake_images = self.forward(real_images, draws)
-            self._move_discriminator(real_images, fake_images, draws)
-            number = self.images_seen.value // batch + 1
-            tf.cond(
-                number % self.discriminator_steps == 0,
-                lambda: self._turn_of_generator(real_images, draws, batch),
-                lambda: None,
-            )
-        if self._replicas() == 1:  # a bad batch must not stay in batch-norm averages
-            tf.cond(
-                tf.equal(self.fault.value, 0),
-                lambda: None,
-                lambda: _put_back(running),
-            )
-        self.images_seen.assign_add(batch)
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
-
-    def _draws(self) -> Draws:
-        context = tf.distribute.get_replica_context()
-        if context is None or context.num_replicas_in_sync == 1:
-            return Draws(self.seed_generator.next())
-        replica = context.replica_id_in_sync_group
-        return Draws(self.seed_generator.next(), replica, context.num_replicas_in_sync)
-
-    def _move_discriminator(self, real_images, fake_images, draws):
-        fake_images = tf.nest.map_structure(tf.stop_gradient, fake_images)
-        with tf.GradientTape() as tape:
-            loss, logs = self.discriminator_objective(real_images, fake_images, draws)
-            scaled = self.discriminator_optimizer.scale_loss(loss / draws.replicas)
-        variables = self.discriminator.trainable_variables
-        gradients = tape.gradient(scaled, variables)
-        self._apply("discriminator", loss, gradients, variables, logs)
-
-    def _move_generator(self, tape, real_images, fake_images, draws, batch):
-        loss, logs = self.generator_objective(real_images, fake_images, draws)
-        scaled = self.generator_optimizer.scale_loss(loss / draws.replicas)
-        variables = self.generator.trainable_variables
-        with tape.stop_recording():
-            gradients = tape.gradient(scaled, variables)
-            self._apply("generator", loss, gradients, variables, logs, batch)
-
-    def _turn_of_generator(self, real_images, draws, batch):
-        with tf.GradientTape() as tape:
-            fake_images = self.forward(real_images, draws)
-            self._move_generator(tape, real_images, fake_images, draws, batch)
-
-    def _apply(self, player, loss, gradients, variables, logs, batch=None):
-        """Move a player, unless this step or an earlier one met a bad number."""
-        optimizer = getattr(self, f"{player}_optimizer")
-        scale = optimizer.scale_loss(1.0)  # 1 without loss scaling
-        norm = tf.linalg.global_norm(gradients) / scale
-        self._check(f"{player}_loss", loss)
-        # Under a large loss scale an infinite gradient is normal: the optimizer skips
-        # it and halves the scale. When that goes on below 1, it never was the scale.
-        searching = scale > 1 if hasattr(optimizer, "dynamic_scale") else False
-        self._check(f"{player}_gradients", tf.where(searching, 0.0, norm))
-
-        def move():
-            optimizer.apply(gradients, variables)
-            if player == "generator":
-                self._average(batch)
-
-        if tf.distribute.in_cross_replica_context() or self._replicas() > 1:
-            move()  # an all-reduce may not stand inside a condition
-        else:
-            tf.cond(tf.equal(self.fault.value, 0), move, lambda: None)
-        logs = {
-            f"{player}_loss": loss,
-            f"{player}_gradient_norm": norm,
-            **logs,
-        }
-        for name, value in logs.items():
-            self.trackers[name].update_state(value)
-
-    def _replicas(self) -> int:
-        return tf.distribute.get_strategy().num_replicas_in_sync
-
-    def _average(self, batch) -> None:
-        """One step of the averaged generator towards the trained one."""
-        seen = tf.cast(self.images_seen.value + batch, tf.float32) / 1000
-        half_life = tf.minimum(float(self.ema_half_life_kimg), 0.05 * seen)
-        decay = tf.pow(0.5, tf.cast(batch, tf.float32) / (1000 * half_life))
-        for average, weight in zip(
-            self.ema_generator.weights, self.generator.weights, strict=True
-        ):
-            difference = tf.cast(weight.value, average.dtype) - average.value
-            average.assign_add((1 - decay) * difference)
-
-    def _check(self, name: str, value) -> None:
-        """Remember the first number that is not finite, and when it came."""
-        first_bad = ~tf.math.is_finite(value) & tf.equal(self.fault.value, 0)
-        number = FAULTS.index(name) + 1
-        self.fault.assign(tf.where(first_bad, number, self.fault.value))
-        self.fault_image.assign(
-            tf.where(first_bad, self.images_seen.value, self.fault_image.value)
-        )
+        """One move of each player, on one batch; called by `fit`."""
+        return step.train(self, real_images)
 
     # What a user calls.
 
-    def fit(  # type: ignore[override]
+    def fit(
         self,
         data,
         *,
@@ -461,11 +310,6 @@ def _takes_labels(pair: losses.LossPair) -> bool:
     return "real_labels" in inspect.signature(pair.discriminator).parameters and (
         "labels" in inspect.signature(pair.generator).parameters
     )
-
-
-def _put_back(weights_and_values) -> None:
-    for weight, value in weights_and_values:
-        weight.assign(value)
 
 
 def _share(condition) -> tf.Tensor:

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from gan_lib.session import NotFiniteError, state
-from gan_lib.training import FAULTS, GAN
+from gan_lib.step import FAULTS
+from gan_lib.training import GAN
 
 BATCH, BAD_STEP, STEPS = 4, 3, 6
 TICK = {"tick_kimg": BATCH / 1000, "checkpoint_minutes": 0, "verbose": 0}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -72,26 +74,27 @@ def _draw_parallel(
     lock = threading.Lock()  # guards `todo` and the bar
 
     def serve(process: subprocess.Popen) -> None:
+        requests = cast(io.BufferedWriter, process.stdin)
         try:
             while not failures:
                 with lock:
                     start, stop = next(todo, (0, 0))
                 if start == stop:
                     return
-                process.stdin.write(b"%d %d\n" % (start, stop))
-                process.stdin.flush()
+                requests.write(b"%d %d\n" % (start, stop))
+                requests.flush()
                 _receive(process, faces[start:stop])
                 with lock:
                     bar.update(stop - start)
         except (OSError, RuntimeError) as error:
             failures.append(error)
 
-    command = [sys.executable, str(Path(__file__).with_name("face_worker.py"))]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    worker = str(Path(__file__).with_name("face_worker.py"))
+    command, pipe = [sys.executable, worker, *arguments], subprocess.PIPE
     processes = []
     try:
         for _ in range(min(workers, len(chunks))):
-            processes.append(subprocess.Popen([*command, *arguments], **pipes))
+            processes.append(subprocess.Popen(command, stdin=pipe, stdout=pipe))
         threads = [threading.Thread(target=serve, args=(p,)) for p in processes]
         for thread in threads:
             thread.start()
@@ -109,10 +112,11 @@ def _draw_parallel(
 
 
 def _receive(process: subprocess.Popen, part: np.ndarray) -> None:
+    pixels = cast(io.BufferedReader, process.stdout)
     view = memoryview(part).cast("B")
     done = 0
     while done < len(view):
-        count = process.stdout.readinto(view[done:])
+        count = pixels.readinto(view[done:])
         if not count:
             raise RuntimeError("the worker closed its output")
         done += count

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gan_lib.data import face_styles, face_tables
 
@@ -102,10 +103,10 @@ def key(style: str, split: str, seed: int, index: int) -> str:
     return f"{style}/{seed}/{SPLITS[split] * SPLIT_RANGE + index}"
 
 
-def sample(style: str, split: str, seed: int, index: int) -> dict[str, object]:
+def sample(style: str, split: str, seed: int, index: int) -> dict[str, Any]:
     """Attributes of face `index`: one row of the table, as plain Python values."""
     draws = Draws(key(style, split, seed, index))
-    row: dict[str, object] = _shared_colors(draws, face_styles.STYLES[style])
+    row: dict[str, Any] = _shared_colors(draws, face_styles.STYLES[style])
     if style == "lorelei":
         row |= _lorelei(draws)
     elif style == "adventurer":
@@ -115,7 +116,7 @@ def sample(style: str, split: str, seed: int, index: int) -> dict[str, object]:
     return row
 
 
-def _shared_colors(draws: Draws, look: face_styles.Look) -> dict[str, object]:
+def _shared_colors(draws: Draws, look: face_styles.Look) -> dict[str, Any]:
     """Colours drawn alike in every style, so that domains can be compared."""
     hair, tip = draws.pick(HAIR_WEIGHTS), draws.pick(HAIR_WEIGHTS)
     two_tone = draws.chance(0.10)
@@ -123,7 +124,7 @@ def _shared_colors(draws: Draws, look: face_styles.Look) -> dict[str, object]:
     skin, eyes = draws.pick(SKIN_WEIGHTS), draws.pick(EYE_WEIGHTS)
     background = draws.pick(BACKGROUND_WEIGHTS)
     second = draws.pick(BACKGROUND_WEIGHTS) if draws.chance(0.35) else background
-    row: dict[str, object] = {}
+    row: dict[str, Any] = {}
     if look.hair:
         row["hair_color"] = hair
     if look.hair and look.gradient:
@@ -135,7 +136,7 @@ def _shared_colors(draws: Draws, look: face_styles.Look) -> dict[str, object]:
     return row | {"background": background, "background_2": second}
 
 
-def _lorelei(draws: Draws) -> dict[str, object]:
+def _lorelei(draws: Draws) -> dict[str, Any]:
     table = face_tables.LORELEI
     kind = draws.pick(table["hair_weights"])
     length = table["hair_lengths"][kind]
@@ -168,7 +169,7 @@ def _lorelei(draws: Draws) -> dict[str, object]:
     }
 
 
-def _adventurer(draws: Draws) -> dict[str, object]:
+def _adventurer(draws: Draws) -> dict[str, Any]:
     table = face_tables.ADVENTURER
     kind = draws.pick(table["hair_weights"])
     mood = draws.pick({name: m["weight"] for name, m in table["moods"].items()})
@@ -191,9 +192,9 @@ def _adventurer(draws: Draws) -> dict[str, object]:
     }
 
 
-def _any_style(draws: Draws, style: str) -> dict[str, object]:
+def _any_style(draws: Draws, style: str) -> dict[str, Any]:
     """One variant a component, drawn alike; the other colours from the artist."""
-    row: dict[str, object] = {}
+    row: dict[str, Any] = {}
     components = face_styles.definition(style)["components"]
     for component, spec in components.items():
         probability = spec.get("probability")

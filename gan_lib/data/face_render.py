@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+from typing import Any
 
 import numpy as np
 import resvg_py
@@ -26,7 +27,7 @@ GLASSES_COLORS = {
 GRADIENT_ANGLES = {"right": 0, "down": 90, "left": 180, "up": 270}
 
 
-def draw(kind: str, style: str, row: dict[str, object], size: int) -> np.ndarray:
+def draw(kind: str, style: str, row: dict[str, Any], size: int) -> np.ndarray:
     """Draw one face.
 
     Args:
@@ -49,7 +50,7 @@ def has_parts(style: str) -> bool:
     return bool(face_styles.STYLES[style].labels)
 
 
-def _rich_svg(style: str, kind: str, row: dict[str, object]) -> str:
+def _rich_svg(style: str, kind: str, row: dict[str, Any]) -> str:
     parts = _parts(style, row)
     if kind != "images":
         background = "#ffffff" if kind == "line" else "#000000"
@@ -75,7 +76,7 @@ def _rich_svg(style: str, kind: str, row: dict[str, object]) -> str:
     return face_svg.compose(style, kind, parts, paints, "url(#back)", definitions)
 
 
-def _parts(style: str, row: dict[str, object]) -> dict[str, str]:
+def _parts(style: str, row: dict[str, Any]) -> dict[str, str]:
     """Variant of each component, "none" where it is absent."""
     rich = {"lorelei": face_tables.LORELEI, "adventurer": face_tables.ADVENTURER}[style]
     parts = {name: row[name] for name in rich["same_name"]}
@@ -91,11 +92,11 @@ def _parts(style: str, row: dict[str, object]) -> dict[str, str]:
     }
 
 
-def _plain_svg(style: str, row: dict[str, object]) -> str:
+def _plain_svg(style: str, row: dict[str, Any]) -> str:
     from dicebear import Avatar
 
     look = face_styles.STYLES[style]
-    options: dict[str, object] = {"seed": "face"}
+    options: dict[str, Any] = {"seed": "face"}
     for component in face_styles.definition(style)["components"]:
         shown = row[component] != "none"
         options[f"{component}Probability"] = 100 if shown else 0
@@ -118,7 +119,7 @@ def _plain_svg(style: str, row: dict[str, object]) -> str:
     return re.sub(r' clip-path="url\(#clip-[^"]*"', "", svg, count=1)  # saves half
 
 
-def _linear(color: str, tones: tuple[str, str], angle: int) -> dict[str, object]:
+def _linear(color: str, tones: tuple[str, str], angle: int) -> dict[str, Any]:
     return {
         f"{color}Color": list(tones),
         f"{color}ColorFill": "linear",
@@ -127,7 +128,7 @@ def _linear(color: str, tones: tuple[str, str], angle: int) -> dict[str, object]
     }
 
 
-def _hair(row: dict[str, object]) -> tuple[tuple[str, str], int]:
+def _hair(row: dict[str, Any]) -> tuple[tuple[str, str], int]:
     """The two tones of the hair and the direction from the first to the second."""
     shaded, lit = face_law.HAIR_COLORS[row["hair_color"]]
     if row["hair_tip_color"] != row["hair_color"]:
@@ -135,7 +136,7 @@ def _hair(row: dict[str, object]) -> tuple[tuple[str, str], int]:
     return (shaded, lit), GRADIENT_ANGLES[row["hair_gradient"]]
 
 
-def _background(row: dict[str, object]) -> tuple[str, str]:
+def _background(row: dict[str, Any]) -> tuple[str, str]:
     names = row["background"], row["background_2"]
     return face_law.BACKGROUNDS[names[0]], face_law.BACKGROUNDS[names[1]]
 

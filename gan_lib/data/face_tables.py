@@ -7,6 +7,8 @@ list means equal weights.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def _numbered(prefix: str, numbers: str) -> list[str]:
     return [f"{prefix}{number}" for number in numbers.split()]
@@ -16,7 +18,7 @@ def _v(numbers: str) -> list[str]:
     return _numbered("variant", numbers)
 
 
-LORELEI = {
+LORELEI: dict[str, Any] = {
     "same_name": ("head", "eyes", "eyebrows", "nose", "mouth", "earrings"),
     "hairs": {
         "short": _v("01 02 03 04 06 07 08 11 12 43 47"),
@@ -97,7 +99,7 @@ LORELEI = {
     "earrings": _v("01 02 03"),
 }  # fmt: skip
 
-ADVENTURER = {
+ADVENTURER: dict[str, Any] = {
     "same_name": ("eyes", "eyebrows", "mouth", "earrings", "details"),
     "hairs": {
         "long": _numbered("long", "04 05 06 07 09 17 20"),

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -128,7 +129,7 @@ def load_folder(
     index = _read_index(store, size)
     if index is None:
         _fill(store, root, entries, skipped, rules, workers, progress)
-        index = _read_index(store, size)
+        index = cast(dict, _read_index(store, size))  # just written
     return Folder(
         images=_open_pixels(store / _PIXELS, len(index["paths"]), size),
         paths=tuple(index["paths"]),

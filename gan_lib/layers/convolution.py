@@ -47,7 +47,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     stock_class = keras.layers.Conv2DTranspose
 
     def call(self, inputs):
-        if not cpu_kernels.in_bfloat16_on_cpu(self, inputs):
+        if not cpu_kernels.on_cpu() or self.data_format != "channels_last":
             return super().call(inputs)
         return _finish(self, self._transposed_convolution(inputs))
 

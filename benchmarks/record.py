@@ -1,0 +1,57 @@
+"""Appending what a benchmark found to `results.csv`."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import os
+import platform
+import sys
+from pathlib import Path
+
+RESULTS = Path(__file__).with_name("results.csv")
+COLUMNS = (
+    "date", "benchmark", "what", "value", "unit", "note", "device", "versions",
+    "command",
+)  # fmt: skip
+
+
+def record(benchmark: str, what: str, value: float, unit: str, note: str = "") -> None:
+    """Print one result and add it to the table, with device, versions, command."""
+    import keras
+    import tensorflow as tf
+
+    row = {
+        "date": datetime.date.today().isoformat(),
+        "benchmark": benchmark,
+        "what": what,
+        "value": f"{value:.5g}",
+        "unit": unit,
+        "note": note,
+        "device": device(),
+        "versions": f"Python {platform.python_version()}, TF {tf.__version__}, "
+        f"Keras {keras.__version__}",
+        "command": "python benchmarks/"
+        + " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+    print(f"{what}: {value:.5g} {unit} {note}".rstrip(), flush=True)
+    is_new = not RESULTS.exists()
+    with RESULTS.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def device() -> str:
+    """The processor or graphics card TensorFlow computes on."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return tf.config.experimental.get_device_details(gpus[0])["device_name"]
+    flags = Path("/proc/cpuinfo")
+    text = flags.read_text() if flags.exists() else ""
+    names = [x.split(":")[1].strip() for x in text.splitlines() if "model name" in x]
+    amx = ", AMX" if "amx_bf16" in text else ""
+    return f"{os.cpu_count()} cores {names[0] if names else platform.machine()}{amx}"

@@ -1,0 +1,173 @@
+"""The body of the training loop: one move of each player on one batch."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from gan_lib import penalties
+from gan_lib.randomness import Draws
+
+# What `gan.fault` counts: the first of these that is not a finite number.
+FAULTS = (
+    "real_images",
+    "discriminator_loss",
+    "discriminator_gradients",
+    "generator_loss",
+    "generator_gradients",
+)
+
+
+def train(gan, real_images):
+    """One step of `GAN`, whose docstring says what it does.
+
+    Args:
+        gan: the `GAN`; its three hooks say what each player wants.
+        real_images: float32 (B, H, W, C), range [-1, 1].
+    Returns: dict of running means, one for each of `gan.log_names`.
+    """
+    draws = _draws(gan)
+    batch = tf.shape(real_images, tf.int64)[0] * draws.replicas
+    running = [
+        (weight, tf.identity(weight.value))
+        for player in (gan.generator, gan.discriminator)
+        for weight in player.non_trainable_weights
+    ]
+    _check(gan, "real_images", tf.reduce_sum(real_images))
+    if gan.discriminator_steps == 1:
+        with tf.GradientTape() as tape:
+            fake_images = gan.forward(real_images, draws)
+            with tape.stop_recording():
+                _move_discriminator(gan, real_images, fake_images, draws)
+            _move_generator(gan, tape, real_images, fake_images, draws, batch)
+    else:
+        fake_images = gan.forward(real_images, draws)
+        _move_discriminator(gan, real_images, fake_images, draws)
+        number = gan.images_seen.value // batch + 1
+        tf.cond(
+            number % gan.discriminator_steps == 0,
+            lambda: _turn_of_generator(gan, real_images, draws, batch),
+            lambda: None,
+        )
+    if _replicas() == 1:  # a bad batch must not stay in batch-norm averages
+        tf.cond(tf.equal(gan.fault.value, 0), lambda: None, lambda: _put_back(running))
+    gan.images_seen.assign_add(batch)
+    return {name: tracker.result() for name, tracker in gan.trackers.items()}
+
+
+def draw_labels(name: str, bounds, logits, draws: Draws):
+    """A label for each logit, from U(*bounds)."""
+    return draws.uniform(name, tf.unstack(tf.shape(logits)), *bounds)
+
+
+def penalty(gan, real_images, fake_images, draws: Draws):
+    """The weighted penalty `gan.compile` was asked for, 0 in the steps it skips."""
+    if gan.penalty is None:
+        return 0.0
+
+    def critic(images):
+        return gan.discriminator(images, training=True)
+
+    def compute():
+        if gan.penalty == "r1":
+            value = penalties.r1_penalty(critic, real_images)
+        elif gan.penalty == "gradient_penalty":
+            eps = draws.uniform("eps", (tf.shape(real_images)[0], 1, 1, 1))
+            value = penalties.gradient_penalty(critic, real_images, fake_images, eps)
+        else:
+            value = gan.penalty(gan.discriminator, real_images, fake_images, draws)
+        return gan.penalty_weight * gan.penalty_every * value
+
+    if gan.penalty_every == 1:
+        return compute()
+    batch = tf.shape(real_images, tf.int64)[0] * draws.replicas
+    number = gan.images_seen.value // batch
+    return tf.cond(number % gan.penalty_every == 0, compute, lambda: 0.0)
+
+
+def _draws(gan) -> Draws:
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return Draws(gan.seed_generator.next())
+    replica = context.replica_id_in_sync_group
+    return Draws(gan.seed_generator.next(), replica, context.num_replicas_in_sync)
+
+
+def _move_discriminator(gan, real_images, fake_images, draws):
+    fake_images = tf.nest.map_structure(tf.stop_gradient, fake_images)
+    with tf.GradientTape() as tape:
+        loss, logs = gan.discriminator_objective(real_images, fake_images, draws)
+        scaled = gan.discriminator_optimizer.scale_loss(loss / draws.replicas)
+    variables = gan.discriminator.trainable_variables
+    gradients = tape.gradient(scaled, variables)
+    _apply(gan, "discriminator", loss, gradients, variables, logs)
+
+
+def _move_generator(gan, tape, real_images, fake_images, draws, batch):
+    loss, logs = gan.generator_objective(real_images, fake_images, draws)
+    scaled = gan.generator_optimizer.scale_loss(loss / draws.replicas)
+    variables = gan.generator.trainable_variables
+    with tape.stop_recording():
+        gradients = tape.gradient(scaled, variables)
+        _apply(gan, "generator", loss, gradients, variables, logs, batch)
+
+
+def _turn_of_generator(gan, real_images, draws, batch):
+    with tf.GradientTape() as tape:
+        fake_images = gan.forward(real_images, draws)
+        _move_generator(gan, tape, real_images, fake_images, draws, batch)
+
+
+def _apply(gan, player, loss, gradients, variables, logs, batch=None):
+    """Move a player, unless this step or an earlier one met a bad number."""
+    optimizer = getattr(gan, f"{player}_optimizer")
+    scale = optimizer.scale_loss(1.0)  # 1 without loss scaling
+    norm = tf.linalg.global_norm(gradients) / scale
+    _check(gan, f"{player}_loss", loss)
+    # Under a large loss scale an infinite gradient is normal: the optimizer skips
+    # it and halves the scale. When that goes on below 1, it never was the scale.
+    searching = scale > 1 if hasattr(optimizer, "dynamic_scale") else False
+    _check(gan, f"{player}_gradients", tf.where(searching, 0.0, norm))
+
+    def move():
+        optimizer.apply(gradients, variables)
+        if player == "generator":
+            _average(gan, batch)
+
+    if tf.distribute.in_cross_replica_context() or _replicas() > 1:
+        move()  # an all-reduce may not stand inside a condition
+    else:
+        tf.cond(tf.equal(gan.fault.value, 0), move, lambda: None)
+    logs = {f"{player}_loss": loss, f"{player}_gradient_norm": norm, **logs}
+    for name, value in logs.items():
+        gan.trackers[name].update_state(value)
+
+
+def _replicas() -> int:
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _average(gan, batch) -> None:
+    """One step of the averaged generator towards the trained one."""
+    seen = tf.cast(gan.images_seen.value + batch, tf.float32) / 1000
+    half_life = tf.minimum(float(gan.ema_half_life_kimg), 0.05 * seen)
+    decay = tf.pow(0.5, tf.cast(batch, tf.float32) / (1000 * half_life))
+    for average, weight in zip(
+        gan.ema_generator.weights, gan.generator.weights, strict=True
+    ):
+        difference = tf.cast(weight.value, average.dtype) - average.value
+        average.assign_add((1 - decay) * difference)
+
+
+def _check(gan, name: str, value) -> None:
+    """Remember the first number that is not finite, and when it came."""
+    first_bad = ~tf.math.is_finite(value) & tf.equal(gan.fault.value, 0)
+    number = FAULTS.index(name) + 1
+    gan.fault.assign(tf.where(first_bad, number, gan.fault.value))
+    gan.fault_image.assign(
+        tf.where(first_bad, gan.images_seen.value, gan.fault_image.value)
+    )
+
+
+def _put_back(weights_and_values) -> None:
+    for weight, value in weights_and_values:
+        weight.assign(value)
