@@ -114,7 +114,8 @@ class Checkpoints:
         """
         paths = self.paths()
         for path in paths:
-            if _digest(path) == _NAME.fullmatch(path.name)[2]:
+            named = _NAME.fullmatch(path.name)
+            if named and _digest(path) == named[2]:
                 return _read_arrays(path)
             damaged = path.with_name(path.name + ".damaged")
             os.replace(path, damaged)

@@ -63,7 +63,7 @@ PROFILES = {
         ablation_kimg=0.064,
         ablation_seconds=2,
         minutes=1,
-        metric_images=64,
+        metric_images=128,
         policy="float32",
     ),
     # Two cores of a laptop, pictures drawn on the spot.
@@ -79,7 +79,7 @@ PROFILES = {
         ablation_kimg=6.4,
         ablation_seconds=20,
         minutes=10,
-        metric_images=1_500,
+        metric_images=1_000,
     ),
     # A T4 with 16 GB, the paper's width.
     "gpu": Profile(

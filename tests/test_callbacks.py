@@ -120,7 +120,7 @@ class TestAlarm:
     def test_a_generator_of_one_picture(self, tiny_gan, tiny_images):
         gan = _gan_that_draws(tiny_gan, spread=0.01)
         with pytest.warns(UserWarning, match="collapse at"):
-            alarm = _alarm_after(gan, tiny_images, ticks=40)
+            alarm = _alarm_after(gan, tiny_images, ticks=14)
         assert [name for _, name in alarm.alarms] == ["collapse"]  # once
 
     def test_a_generator_that_falls_early(self, tiny_gan, tiny_images):
@@ -148,7 +148,7 @@ class TestAlarm:
 
     def test_a_healthy_game(self, tiny_gan, tiny_images):
         gan = _gan_that_draws(tiny_gan, spread=1.0)
-        assert not _alarm_after(gan, tiny_images, ticks=20).alarms
+        assert not _alarm_after(gan, tiny_images, ticks=6).alarms
 
     def test_a_start_that_is_still_grey(self, tiny_gan, tiny_images, tiny_batches):
         """Every DCGAN begins with nearly equal grey pictures; that is no collapse."""

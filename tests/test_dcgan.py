@@ -187,4 +187,11 @@ def test_it_learns_the_mean_colour():
 
 
 def test_recipes_are_published():
-    assert sorted(PUBLISHED) == sorted(f"dcgan/{n}_64" for n in module.RECIPES)
+    assert PUBLISHED.keys() == {f"dcgan/{name}_64" for name in COUNTS}
+    assert module.RECIPES.keys() >= COUNTS.keys()
+
+
+def test_the_laptop_recipe_trains_with_its_penalty():
+    gan = dcgan.dcgan("laptop", image_size=16, width=2)
+    assert (gan.penalty, gan.penalty_weight, gan.penalty_every) == ("r1", 0.5, 4)
+    assert dcgan.dcgan("laptop", image_size=16, width=2, penalty=None).penalty is None

@@ -134,6 +134,7 @@ def test_several_steps_in_one_call(tiny_gan, data):
 
 
 @pytest.mark.parametrize("player", ["discriminator", "generator"])
+@pytest.mark.slow
 def test_loss_scaling_skips_an_infinite_gradient(player, tiny_gan, data):
     gan = tiny_gan(dtype="mixed_float16", gan_class=Spoiled)
     gan.place, gan.bad_value = f"{player}_gradients", np.inf
@@ -147,6 +148,7 @@ def test_loss_scaling_skips_an_infinite_gradient(player, tiny_gan, data):
         assert all(np.isfinite(w).all() for w in getattr(gan, name).get_weights())
 
 
+@pytest.mark.slow
 def test_loss_scaling_does_not_hide_gradients_that_stay_nan(tiny_gan, data):
     gan = tiny_gan(dtype="mixed_float16", gan_class=Spoiled)
     gan.place, gan.for_ever = "generator_gradients", True

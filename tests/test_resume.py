@@ -81,6 +81,7 @@ def test_sitting_by_sitting(tiny_gan, tiny_batches, straight, tmp_path, capsys):
     assert capsys.readouterr().out.count("Resumed at") == 3
 
 
+@pytest.mark.slow
 def test_a_network_that_learned_elsewhere_is_overwritten(
     tiny_gan, tiny_batches, straight, tmp_path
 ):
@@ -91,6 +92,7 @@ def test_a_network_that_learned_elsewhere_is_overwritten(
     _assert_same(other, straight)
 
 
+@pytest.mark.slow
 def test_loss_scales_are_part_of_the_state(tiny_gan, tiny_batches, tmp_path):
     gan = tiny_gan(dtype="mixed_float16")
     gan.generator_optimizer.dynamic_scale.assign(1024.0)

@@ -167,6 +167,7 @@ def test_xla_with_everything_that_is_drawn(tiny_gan, tiny_batches):
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.slow
 def test_mixed_precision_learns_like_float32(dtype, tiny_gan, tiny_batches):
     full, mixed = tiny_gan(seed=1), tiny_gan(seed=1, dtype=dtype)
     scaled = isinstance(mixed.generator_optimizer, keras.optimizers.LossScaleOptimizer)

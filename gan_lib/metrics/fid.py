@@ -94,4 +94,4 @@ def fid(
 def _covariance_root(features: np.ndarray) -> np.ndarray:
     """A with A'A = covariance (divisor N - 1), float64 (min(N, d), d)."""
     centred = (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
-    return np.linalg.qr(centred, mode="r")
+    return np.asarray(np.linalg.qr(centred, mode="r"))

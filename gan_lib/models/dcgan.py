@@ -284,6 +284,10 @@ def dcgan(
     if compile_arguments.get("loss", "non_saturating") == "non_saturating":
         defaults["real_labels"] = settings.real_labels
         defaults["fake_labels"] = settings.fake_labels
+    if settings.r1_weight:
+        defaults["penalty"] = "r1"
+        defaults["penalty_weight"] = settings.r1_weight
+        defaults["penalty_every"] = settings.r1_every
     gan.compile(**{**defaults, **compile_arguments})
     return gan
 
