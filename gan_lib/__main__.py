@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 
 
-def published() -> dict[str, dict[str, int]]:
+def published() -> dict[str, dict[str, dict[str, int]]]:
     """Parameter count of each network at every published configuration.
 
-    Returns: configuration -> network -> number of parameters. The networks are built,
-        not looked up, so this takes a few seconds a model.
+    Returns: configuration -> network -> {"parameters", "trainable"}. Keras counts the
+        running averages of batch normalization as parameters, the papers and PyTorch
+        do not: compare theirs with "trainable". The networks are built, not looked up,
+        so this takes a few seconds a model.
     """
     import importlib
     import pkgutil
@@ -20,14 +23,19 @@ def published() -> dict[str, dict[str, int]]:
 
     from gan_lib import models
 
-    counts: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, dict[str, int]]] = {}
     for found in pkgutil.iter_modules(models.__path__):
         module = importlib.import_module(f"{models.__name__}.{found.name}")
         for name, build in getattr(module, "PUBLISHED", {}).items():
             networks = build()
-            counts[name] = {key: net.count_params() for key, net in networks.items()}
+            counts[name] = {key: _count(net) for key, net in networks.items()}
             keras.backend.clear_session()
     return counts
+
+
+def _count(network) -> dict[str, int]:
+    trainable = sum(math.prod(weight.shape) for weight in network.trainable_weights)
+    return {"parameters": network.count_params(), "trainable": trainable}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,7 +60,10 @@ def main(argv: list[str] | None = None) -> int:
             print(json.dumps(counts, indent=2))
         for name, networks in counts.items() if not args.json else ():
             for network, count in networks.items():
-                print(f"{name:28}{network:24}{count:>14,}")
+                print(
+                    f"{name:28}{network:16}{count['parameters']:>12,} parameters, "
+                    f"{count['trainable']:,} trainable"
+                )
     return 0
 
 

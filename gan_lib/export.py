@@ -27,16 +27,27 @@ def portable_copy(network: keras.Model) -> keras.Model:
     return copy
 
 
-def _without_empty_keys(config):
-    """Drop keys that newer Keras versions write as null and older ones reject."""
+# What Keras 3.15 writes and 3.13 does not know, with the values that change nothing.
+_NEW_DEFAULTS = {
+    "quantization_config": None,
+    "input_axes": None,
+    "output_axes": None,
+    "renorm": False,
+    "renorm_clipping": None,
+    "renorm_momentum": 0.99,
+}
+
+
+def _without_new_defaults(config):
+    """Drop settings that older Keras versions reject, where they are at rest."""
     if isinstance(config, dict):
         return {
-            key: _without_empty_keys(value)
+            key: _without_new_defaults(value)
             for key, value in config.items()
-            if not (key == "quantization_config" and value is None)
+            if key not in _NEW_DEFAULTS or value != _NEW_DEFAULTS[key]
         }
     if isinstance(config, list):
-        return [_without_empty_keys(value) for value in config]
+        return [_without_new_defaults(value) for value in config]
     return config
 
 
@@ -57,7 +68,7 @@ def save(network: keras.Model, directory: str | Path) -> list[Path]:
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    config = json.dumps(_without_empty_keys(json.loads(network.to_json())), indent=1)
+    config = json.dumps(_without_new_defaults(json.loads(network.to_json())), indent=1)
     writers = {
         f"{network.name}.keras": network.save,
         f"{network.name}.weights.h5": network.save_weights,

@@ -35,7 +35,8 @@ def fake_paper(monkeypatch):
 
     def small():
         inputs = keras.Input((3,))
-        return {"generator": keras.Model(inputs, keras.layers.Dense(4)(inputs))}
+        outputs = keras.layers.BatchNormalization()(keras.layers.Dense(4)(inputs))
+        return {"generator": keras.Model(inputs, outputs)}
 
     module.PUBLISHED = {"paper/small": small}
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -45,12 +46,15 @@ def fake_paper(monkeypatch):
 
 def test_models_counts_the_parameters_of_built_networks(fake_paper, capsys):
     assert cli.main(["models", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"paper/small": {"generator": 16}}
+    # Dense: 3 x 4 + 4; batch norm: gain and offset, and two running averages.
+    counts = {"parameters": 32, "trainable": 24}
+    assert json.loads(capsys.readouterr().out) == {"paper/small": {"generator": counts}}
 
 
 def test_models_prints_a_table(fake_paper, capsys):
     cli.main(["models"])
-    assert capsys.readouterr().out.split() == ["paper/small", "generator", "16"]
+    words = capsys.readouterr().out.split()
+    assert words == ["paper/small", "generator", "32", "parameters,", "24", "trainable"]
 
 
 def test_a_file_without_published_models_is_no_error(fake_paper, monkeypatch):

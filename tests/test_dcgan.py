@@ -192,6 +192,6 @@ def test_recipes_are_published():
 
 
 def test_the_laptop_recipe_trains_with_its_penalty():
-    gan = dcgan.dcgan("laptop", image_size=16, width=2)
+    gan = dcgan("laptop", image_size=16, width=2)
     assert (gan.penalty, gan.penalty_weight, gan.penalty_every) == ("r1", 0.5, 4)
-    assert dcgan.dcgan("laptop", image_size=16, width=2, penalty=None).penalty is None
+    assert dcgan("laptop", image_size=16, width=2, penalty=None).penalty is None

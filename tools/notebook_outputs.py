@@ -23,7 +23,14 @@ KEPT_TYPES = (
 )
 RASTER = ("image/png", "image/jpeg")
 # Rising pressure: (longest side in px, colours of a palette PNG, JPEG quality).
-PRESSURE = ((1200, 256, 88), (1000, 128, 80), (800, 64, 70), (640, 48, 60))
+PRESSURE = (
+    (1200, 256, 88),
+    (1000, 128, 80),
+    (800, 64, 70),
+    (640, 48, 60),
+    (560, 32, 45),
+    (480, 24, 35),
+)
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 

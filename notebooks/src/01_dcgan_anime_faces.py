@@ -503,17 +503,19 @@ print(f"{gan.kimg:g} kimg in {sum(history.history['seconds']):.0f} s")
 # The same latents over time, one latent a column; the film; the curves. **Predict**:
 # pictures get better all the time. Do the losses fall?
 
-# %% alt=["Rows of ten generated pictures at five moments of training, the same latents in each row: noise first, then coloured blots, then faces with hair, outlines and eyes.", "Animation: twenty-four pictures turn from noise into faces."]
+# %% alt=["Rows of ten generated pictures at five moments of training, the same latents in each row: noise first, then coloured blots, then faces with hair, outlines and eyes.", "Animation: twelve pictures turn from noise into faces."]
 frames = grid.frames()
 chosen = np.unique(np.geomspace(1, len(frames), 5).astype(int) - 1)
 display(plot.rows({f"{frames[i][0]:.3g} kimg": frames[i][1][:10] for i in chosen}))
+shown = frames[:: max(1, len(frames) // 12)]
 film = plot.animate(
-    [images[:24] for _, images in frames],
+    [images[:12] for _, images in shown],
     RUN / "training.webp",
-    captions=[f"{kimg:.3g} kimg" for kimg, _ in frames],
-    columns=8,
+    captions=[f"{kimg:.3g} kimg" for kimg, _ in shown],
+    columns=6,
+    quality=60,
 )
-plot.animation(film, alt="Twenty-four pictures turn from noise into faces")
+plot.animation(film, alt="Twelve pictures turn from noise into faces")
 
 # %% alt=["Loss curves: the discriminator's stays below 2 ln 2 and the generator's above ln 2, both without a clear trend.", "Mean logits: real images above zero, generated ones below; the gap does not close."]
 display(plot.loss_curves(history))
