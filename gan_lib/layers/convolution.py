@@ -40,7 +40,8 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
     The transpose of `Conv2D` as a linear map: each input pixel adds a copy of the
     kernel, scaled by its value, to the output. Arguments, weights and results are
-    those of `keras.layers.Conv2DTranspose`.
+    those of `keras.layers.Conv2DTranspose`. On a CPU the bias's gradient is summed by
+    `cpu_kernels.add_bias` in float32 too, where the stock operation is slow.
     Input shape: (B, H, W, C). Output shape: (B, sH, sW, filters) with "same".
     """
 
