@@ -210,4 +210,6 @@ def pixel_spread(images: np.ndarray) -> float:
 
 
 def _in_notebook() -> bool:
-    return "ipykernel" in sys.modules
+    # Asks for a running kernel: a program may import ipykernel without being one.
+    ipython = sys.modules.get("IPython")
+    return hasattr(ipython and ipython.get_ipython(), "kernel")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import types
 import warnings
 
 import keras
@@ -96,6 +97,15 @@ def test_live_line(tiny_gan, tiny_batches, capsys):
     assert "kimg  discriminator" in lines[0]
 
 
+def test_live_line_in_a_program_that_knows_of_notebooks(
+    tiny_gan, tiny_batches, capsys, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    live = LiveDisplay(every_kimg=0.004)
+    tiny_gan().fit(tiny_batches, kimg=0.004, callbacks=[live], **TICK)
+    assert "kimg  discriminator" in capsys.readouterr().out
+
+
 def test_live_picture_in_a_notebook(tiny_gan, tiny_batches, monkeypatch):
     shown = []
 
@@ -107,9 +117,9 @@ def test_live_picture_in_a_notebook(tiny_gan, tiny_batches, monkeypatch):
         shown.append(figure)
         return Handle()
 
-    display_module = pytest.importorskip("IPython.display")
-    monkeypatch.setitem(sys.modules, "ipykernel", sys)
-    monkeypatch.setattr(display_module, "display", display)
+    pytest.importorskip("IPython.display")
+    shell = types.SimpleNamespace(kernel="running")
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
     monkeypatch.setattr("IPython.display.display", display)
     live = LiveDisplay(every_kimg=0.004, count=4)
     tiny_gan().fit(tiny_batches, kimg=0.008, callbacks=[live], **TICK)
