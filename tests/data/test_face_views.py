@@ -3,29 +3,10 @@
 import re
 
 import numpy as np
-import pytest
 
 from gan_lib.data import face_law
-from gan_lib.data.faces import faces
 
 N = 96
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("faces")
-
-
-@pytest.fixture(scope="module", params=["lorelei", "adventurer"])
-def rich(request, folder):
-    return request.param, faces(
-        64, N, style=request.param, include="all", cache_dir=folder, progress=False
-    )
-
-
-@pytest.fixture(scope="module")
-def lorelei(folder):
-    return faces(64, N, include="all", cache_dir=folder, progress=False)
 
 
 def rgb(hex_color):

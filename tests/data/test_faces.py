@@ -15,23 +15,6 @@ N = 96
 PACKAGE = str(Path(face_law.__file__).parents[1])
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("faces")
-
-
-@pytest.fixture(scope="module", params=["lorelei", "adventurer"])
-def rich(request, folder):
-    return request.param, faces(
-        64, N, style=request.param, include="all", cache_dir=folder, progress=False
-    )
-
-
-@pytest.fixture(scope="module")
-def lorelei(folder):
-    return faces(64, N, include="all", cache_dir=folder, progress=False)
-
-
 def test_shapes_types_and_ranges(rich):
     style, drawn = rich
     assert drawn.images.shape == (N, 64, 64, 3)
