@@ -20,7 +20,7 @@ def portable_copy(network: keras.Model) -> keras.Model:
     def stock(layer):
         config = layer.get_config()
         config["dtype"] = "float32"
-        return getattr(layer, "stock_class", type(layer)).from_config(config)
+        return getattr(layer, "stock", type(layer).from_config)(config)
 
     copy = keras.models.clone_model(network, clone_function=stock)
     copy.set_weights(network.get_weights())

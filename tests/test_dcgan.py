@@ -193,5 +193,8 @@ def test_recipes_are_published():
 
 def test_the_laptop_recipe_trains_with_its_penalty():
     gan = dcgan("laptop", image_size=16, width=2)
-    assert (gan.penalty, gan.penalty_weight, gan.penalty_every) == ("r1", 0.5, 4)
+    assert (gan.penalty, gan.penalty_weight, gan.penalty_every) == ("r1", 2.0, 8)
     assert dcgan("laptop", image_size=16, width=2, penalty=None).penalty is None
+    for network, normalized in ((gan.generator, True), (gan.discriminator, False)):
+        kinds = [isinstance(x, keras.layers.BatchNormalization) for x in network.layers]
+        assert any(kinds) == normalized

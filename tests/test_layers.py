@@ -13,6 +13,7 @@ from gan_lib.layers import (
     BatchNormalization,
     Conv2D,
     Conv2DTranspose,
+    UpsampleConv2D,
     convolution,
     cpu_kernels,
 )
@@ -45,7 +46,8 @@ def _images(*shape, seed=0):
 
 def _pair(layer_class, inputs, *args, **kwargs):
     """Our layer and the stock one with the same weights."""
-    ours, stock = layer_class(*args, **kwargs), layer_class.stock_class(*args, **kwargs)
+    ours = layer_class(*args, **kwargs)
+    stock = layer_class.stock(ours.get_config())
     ours.build(inputs.shape)
     stock.build(inputs.shape)
     rng = np.random.default_rng(1)
@@ -277,8 +279,50 @@ def test_configuration_and_file_round_trip(dtype, tmp_path):
     np.testing.assert_array_equal(opened(inputs), model(inputs))
 
 
-def test_stock_class_is_the_parent():
-    """`gan_lib.export` builds the stock layer from our configuration."""
-    for layer_class in (Conv2D, Conv2DTranspose, BatchNormalization):
-        assert layer_class.__bases__ == (layer_class.stock_class,)
-        assert layer_class.__module__.startswith(convolution.__package__)
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("size", [1, 3, 5, (3, 1)])
+@pytest.mark.parametrize("map_size", [(3, 2), (8, 8), (10, 9)])
+def test_upsampling_and_convolution_in_one(size, map_size, dtype):
+    inputs = _images(2, *map_size, 3)
+    # The reference is in float32: the stock gradient of a bfloat16 bias is wrong.
+    _, stock = _pair(UpsampleConv2D, inputs, 4, size, activation="tanh")
+    ours = UpsampleConv2D(4, size, activation="tanh", dtype=dtype)
+    ours.build(inputs.shape)
+    ours.set_weights(stock.get_weights())
+    assert ours.compute_output_shape(inputs.shape) == stock(inputs).shape
+    for actual, expected in zip(
+        _outputs_and_gradients(ours, inputs),
+        _outputs_and_gradients(stock, inputs),
+        strict=True,
+    ):
+        _assert_near(actual, expected, 1e-5 if dtype == "float32" else 0.04)
+
+
+def test_upsampling_of_maps_whose_size_comes_later():
+    inputs = keras.Input((None, None, 2))
+    model = keras.Model(inputs, UpsampleConv2D(4, 3)(inputs))
+    assert model.output.shape == (None, None, None, 4)
+    assert model(_images(1, 5, 6, 2)).shape == (1, 10, 12, 4)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"strides": 2}, {"padding": "valid"}, {"groups": 2}, {"kernel_size": 4}]
+)
+def test_upsampling_that_is_not_by_two(wrong):
+    with pytest.raises(ValueError, match=f"Expected.*{next(iter(wrong))}"):
+        UpsampleConv2D(**{"filters": 4, "kernel_size": 3, **wrong})
+
+
+def test_stock_layers_are_of_keras():
+    """`gan_lib.export` builds them from our configuration."""
+    for layer in (
+        Conv2D(3, 3),
+        Conv2DTranspose(3, 4),
+        BatchNormalization(),
+        UpsampleConv2D(3, 3),
+    ):
+        stock = layer.stock(layer.get_config())
+        for part in getattr(stock, "layers", [stock]):
+            assert type(part).__module__.startswith("keras.")
+        assert stock.name == layer.name
+        assert type(layer).__module__.startswith(convolution.__package__)

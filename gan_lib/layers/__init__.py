@@ -1,6 +1,6 @@
 """Keras layers shared by the papers, one family a file."""
 
-from gan_lib.layers.convolution import Conv2D, Conv2DTranspose
+from gan_lib.layers.convolution import Conv2D, Conv2DTranspose, UpsampleConv2D
 from gan_lib.layers.normalization import BatchNormalization
 
-__all__ = ["BatchNormalization", "Conv2D", "Conv2DTranspose"]
+__all__ = ["BatchNormalization", "Conv2D", "Conv2DTranspose", "UpsampleConv2D"]

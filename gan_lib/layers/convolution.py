@@ -20,7 +20,7 @@ class Conv2D(keras.layers.Conv2D):
     Input shape: (B, H, W, C). Output shape: (B, H', W', filters).
     """
 
-    stock_class = keras.layers.Conv2D
+    stock = keras.layers.Conv2D.from_config
 
     def call(self, inputs):
         if not cpu_kernels.in_bfloat16_on_cpu(self, inputs):
@@ -45,38 +45,110 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     Input shape: (B, H, W, C). Output shape: (B, sH, sW, filters) with "same".
     """
 
-    stock_class = keras.layers.Conv2DTranspose
+    stock = keras.layers.Conv2DTranspose.from_config
 
     def call(self, inputs):
         if not cpu_kernels.on_cpu() or self.data_format != "channels_last":
             return super().call(inputs)
-        return _finish(self, self._transposed_convolution(inputs))
+        return _finish(self, _transpose(self, inputs, self.kernel, self.strides))
 
-    def _transposed_convolution(self, inputs):
-        if self.output_padding is not None or not cpu_kernels.wants_matmul_gradient(
-            self, inputs, inputs.shape[1]
-        ):
-            return keras.ops.conv_transpose(
-                inputs,
-                self.kernel,
-                strides=self.strides,
-                padding=self.padding,
-                output_padding=self.output_padding,
-                data_format=self.data_format,
-                dilation_rate=self.dilation_rate,
+
+@keras.saving.register_keras_serializable("gan_lib")
+class UpsampleConv2D(keras.layers.Conv2D):
+    """Nearest-neighbour upsampling by 2, then a convolution, as one operation.
+
+    y = conv2d(u, W) + b with u[h, w] = x[h // 2, w // 2] and padding "same"
+    (Odena et al. 2016, distill.pub: no checkerboards). Nothing is drawn twice: a pixel
+    of u and its twin meet the same x, so their kernel values are added up first, and
+    what remains is a transposed convolution with stride 2 and a kernel one larger,
+    V[m, n] = sum_{i, j in {0, 1}} W'[m - i, n - j], W' being W turned by 180 degrees
+    (the "fused" upscaling of Karras et al. 2018, arXiv:1710.10196, which
+    is exact for nearest neighbours). For 3 x 3 it multiplies 4 values a pixel, not 9.
+
+    Arguments and weights are those of `keras.layers.Conv2D`; strides stay 1, the
+    kernel's sides are odd. Under mixed precision V is rounded, not W.
+    Input shape: (B, H, W, C). Output shape: (B, 2H, 2W, filters).
+    Raises: ValueError on other strides, padding, dilation, groups, data formats or an
+    even kernel.
+    """
+
+    def __init__(self, filters, kernel_size, padding="same", **kwargs):
+        super().__init__(filters, kernel_size, padding=padding, **kwargs)
+        received = {
+            "kernel_size": tuple(k % 2 for k in self.kernel_size),
+            "strides": self.strides,
+            "dilation_rate": self.dilation_rate,
+            "padding": self.padding,
+            "groups": self.groups,
+            "data_format": self.data_format,
+        }
+        expected = ((1, 1), (1, 1), (1, 1), "same", 1, "channels_last")
+        if tuple(received.values()) != expected:
+            raise ValueError(
+                "Expected an odd `kernel_size` and stride 1, dilation 1, one group, "
+                'padding "same" and channels last, because the upsampling by 2 is '
+                f"built in. Received: kernel_size={self.kernel_size}, "
+                + ", ".join(f"{k}={v!r}" for k, v in list(received.items())[1:])
             )
-        shape = self.compute_output_shape(inputs.shape)
-        return cpu_kernels.conv2d_transpose(
-            inputs,
-            self.kernel,
-            tuple(shape[1:3]),
-            self.strides,
-            self.padding,
+
+    def call(self, inputs):
+        kernel = _merge_twins(keras.ops.convert_to_tensor(self.kernel))
+        return _finish(self, _transpose(self, inputs, kernel, (2, 2)))
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        doubled = (side and 2 * side for side in (height, width))
+        return (batch, *doubled, self.filters)
+
+    @staticmethod
+    def stock(config: dict) -> keras.Layer:
+        """The same from Keras's own layers, for files that open everywhere."""
+        name, dtype = config["name"], config["dtype"]
+        convolution = keras.layers.Conv2D.from_config(
+            {**config, "name": f"{name}_convolution"}
         )
+        return keras.Sequential(
+            [keras.layers.UpSampling2D(dtype=dtype), convolution], name=name
+        )
+
+
+def _merge_twins(kernel):
+    """W (k, k, C, D) -> V (k + 1, k + 1, D, C), see `UpsampleConv2D`."""
+    turned = keras.ops.transpose(keras.ops.flip(kernel, (0, 1)), (0, 1, 3, 2))
+    rest = ((0, 0), (0, 0))
+    rows = keras.ops.pad(turned, ((0, 1), (0, 0), *rest)) + keras.ops.pad(
+        turned, ((1, 0), (0, 0), *rest)
+    )
+    return keras.ops.pad(rows, ((0, 0), (0, 1), *rest)) + keras.ops.pad(
+        rows, ((0, 0), (1, 0), *rest)
+    )
+
+
+def _transpose(layer, inputs, kernel, strides):
+    """The transposed convolution of `inputs` with a kernel (kh, kw, filters, C)."""
+    padding = getattr(layer, "output_padding", None)
+    if padding is None and cpu_kernels.wants_matmul_gradient(
+        layer, inputs, inputs.shape[1]
+    ):
+        size = tuple(layer.compute_output_shape(inputs.shape)[1:3])
+        return cpu_kernels.conv2d_transpose(
+            inputs, kernel, size, strides, layer.padding
+        )
+    return keras.ops.conv_transpose(
+        inputs,
+        kernel,
+        strides=strides,
+        padding=layer.padding,
+        output_padding=padding,
+        data_format=layer.data_format,
+        dilation_rate=layer.dilation_rate,
+    )
 
 
 def _finish(layer, outputs):
     """Add the bias and apply the activation."""
-    if layer.use_bias:
+    if layer.use_bias and cpu_kernels.on_cpu():
         outputs = cpu_kernels.add_bias(outputs, layer.bias)
+    elif layer.use_bias:
+        outputs = outputs + keras.ops.convert_to_tensor(layer.bias)
     return outputs if layer.activation is None else layer.activation(outputs)

@@ -226,15 +226,18 @@ def add_bias(outputs, bias) -> tf.Tensor:
     """outputs (B, H, W, C) + bias (C,), with a trustworthy gradient of the bias.
 
     TensorFlow sums a bfloat16 gradient in bfloat16, which stops growing after a few
-    hundred equal terms; a product with ones is summed in float32.
+    hundred equal terms; a product with ones is summed in float32. Whole rows of the
+    map are the columns of that product, since three columns would be slow.
     """
 
     @tf.custom_gradient
     def op(x, b):
         def gradient(upstream):
-            rows = tf.reshape(upstream, (-1, upstream.shape[-1]))  # (B H W, C)
-            ones = tf.ones((1, tf.shape(rows)[0]), rows.dtype)
-            return upstream, tf.reshape(ones @ rows, (-1,))
+            width, channels = tf.shape(upstream)[2], upstream.shape[3]
+            rows = tf.reshape(upstream, (-1, width * channels))  # (B H, W C)
+            sums = tf.ones((1, tf.shape(rows)[0]), rows.dtype) @ rows
+            sums = tf.cast(tf.reshape(sums, (width, channels)), tf.float32)
+            return upstream, tf.cast(tf.reduce_sum(sums, 0), upstream.dtype)
 
         return x + b, gradient
 

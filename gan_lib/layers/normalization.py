@@ -22,7 +22,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Input and output shape: (B, H, W, C); other ranks take the Keras path.
     """
 
-    stock_class = keras.layers.BatchNormalization
+    stock = keras.layers.BatchNormalization.from_config
 
     def call(self, inputs, training=None, mask=None):
         fusable = (

@@ -464,14 +464,17 @@ print("the discriminator's weights moved by", moved)
 #
 # One `fit`, with the library's recipe `laptop`. It differs from the loop above by
 #
-# - **resize-convolutions** in the generator: enlarge, then a 3 x 3 convolution;
+# - **resize-convolutions** in the generator: enlarge, then a 3 x 3 convolution. One layer
+#   does both, `UpsampleConv2D`: with 4 multiplications a value instead of 9;
 # - an **R1 penalty** $\frac{\gamma}{2} \mathbb{E}\,\|\nabla_x D(x)\|^2$ on real images,
 #   which keeps the discriminator's slope gentle (Mescheder et al. 2018, section 4.1,
 #   arXiv:1801.04406), so that both players can take larger steps;
+# - **no batch norm in the discriminator**: it would mix the pictures of a batch, and R1
+#   asks about one picture alone (Gulrajani et al. 2017, section 4, arXiv:1704.00028);
 # - **noisy labels**: real ones from U(0.8, 1), fakes from U(0, 0.2), as in the tutorial;
 # - an **averaged** copy of the generator, which draws the pictures.
 #
-# Below you test the first and third. Time is counted in kimg, thousands of real images
+# Below you test the first and fourth. Time is counted in kimg, thousands of real images
 # shown.
 
 # %% [markdown]
@@ -854,8 +857,9 @@ print("largest difference:", difference)
 # it; and you can break the game and mend it.
 #
 # **Where we differ from the paper**: 4 x 4 kernels (5 x 5), normal latents (uniform),
-# LeakyReLU in the generator, Keras's initial weights, resize-convolutions, R1, higher
-# rates, noisy labels, an averaged generator, fakes shared by both moves; smaller networks.
+# LeakyReLU in the generator, Keras's initial weights, resize-convolutions, R1, no batch
+# norm in the discriminator, higher rates, noisy labels, an averaged generator, fakes
+# shared by both moves; smaller networks.
 #
 # | word | meaning |
 # |---|---|
