@@ -7,7 +7,7 @@
 #
 # | where | profile | time | memory | KID x 1000 of our run (real against real) |
 # |---|---|---|---|---|
-# | CPU, 2 cores | `cpu` | 10 minutes | 2.3 GB | 1338 +- 17 (-1.1 +- 1.0) |
+# | CPU, 2 cores | `cpu` | 10 to 12 minutes | 2.4 GB | 1233 +- 18 (-1.1 +- 1.0) |
 # | GPU | `gpu` | not measured yet | | |
 
 # %% [markdown]
