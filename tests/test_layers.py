@@ -47,7 +47,10 @@ def _images(*shape, seed=0):
 def _pair(layer_class, inputs, *args, **kwargs):
     """Our layer and the stock one with the same weights."""
     ours = layer_class(*args, **kwargs)
-    stock = layer_class.stock(ours.get_config())
+    if layer_class is UpsampleConv2D:
+        stock = layer_class.stock(ours.get_config())
+    else:  # Keras 3.13 forgets `output_padding` in the configuration
+        stock = layer_class.__bases__[0](*args, **kwargs)
     ours.build(inputs.shape)
     stock.build(inputs.shape)
     rng = np.random.default_rng(1)

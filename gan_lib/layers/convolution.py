@@ -114,7 +114,7 @@ class UpsampleConv2D(keras.layers.Conv2D):
 
 def _merge_twins(kernel):
     """W (k, k, C, D) -> V (k + 1, k + 1, D, C), see `UpsampleConv2D`."""
-    turned = keras.ops.transpose(keras.ops.flip(kernel, (0, 1)), (0, 1, 3, 2))
+    turned = keras.ops.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
     rest = ((0, 0), (0, 0))
     rows = keras.ops.pad(turned, ((0, 1), (0, 0), *rest)) + keras.ops.pad(
         turned, ((1, 0), (0, 0), *rest)
