@@ -66,7 +66,7 @@ class UpsampleConv2D(keras.layers.Conv2D):
     is exact for nearest neighbours). For 3 x 3 it multiplies 4 values a pixel, not 9.
 
     Arguments and weights are those of `keras.layers.Conv2D`; strides stay 1, the
-    kernel's sides are odd. Under mixed precision V is rounded, not W.
+    kernel's sides are odd. Under mixed precision W is rounded first, then V.
     Input shape: (B, H, W, C). Output shape: (B, 2H, 2W, filters).
     Raises: ValueError on other strides, padding, dilation, groups, data formats or an
     even kernel.
@@ -74,21 +74,23 @@ class UpsampleConv2D(keras.layers.Conv2D):
 
     def __init__(self, filters, kernel_size, padding="same", **kwargs):
         super().__init__(filters, kernel_size, padding=padding, **kwargs)
-        received = {
-            "kernel_size": tuple(k % 2 for k in self.kernel_size),
-            "strides": self.strides,
-            "dilation_rate": self.dilation_rate,
-            "padding": self.padding,
-            "groups": self.groups,
-            "data_format": self.data_format,
+        expected = {
+            "strides": (1, 1),
+            "dilation_rate": (1, 1),
+            "padding": "same",
+            "groups": 1,
+            "data_format": "channels_last",
         }
-        expected = ((1, 1), (1, 1), (1, 1), "same", 1, "channels_last")
-        if tuple(received.values()) != expected:
+        for name, value in expected.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"Expected {name}={value!r}, because the upsampling by 2 is built "
+                    f"in. Received: {name}={getattr(self, name)!r}"
+                )
+        if not all(side % 2 for side in self.kernel_size):
             raise ValueError(
-                "Expected an odd `kernel_size` and stride 1, dilation 1, one group, "
-                'padding "same" and channels last, because the upsampling by 2 is '
-                f"built in. Received: kernel_size={self.kernel_size}, "
-                + ", ".join(f"{k}={v!r}" for k, v in list(received.items())[1:])
+                "Expected an odd `kernel_size`, which has a pixel in its middle. "
+                f"Received: {self.kernel_size}"
             )
 
     def call(self, inputs):

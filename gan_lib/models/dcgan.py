@@ -63,8 +63,8 @@ RECIPES = {
         generator_rate=1.5e-4, discriminator_rate=2e-4,
     ),
     # Ours, for minutes instead of hours: "anime" at half the width, with
-    # resize-convolutions, an R1 penalty and higher rates. The penalty is about the
-    # slope at one image, so the discriminator has no batch normalization, which
+    # resize-convolutions, an R1 penalty and a faster generator. The penalty asks for
+    # the slope at one image, so the discriminator has no batch normalization, which
     # would make each logit depend on the whole batch (Gulrajani et al. 2017, 4).
     "laptop": Recipe(
         width=32, kernel_size=4, dense_projection=False, extra_convolution=True,

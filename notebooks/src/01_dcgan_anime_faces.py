@@ -468,7 +468,7 @@ print("the discriminator's weights moved by", moved)
 #   does both, `UpsampleConv2D`: with 4 multiplications a value instead of 9;
 # - an **R1 penalty** $\frac{\gamma}{2} \mathbb{E}\,\|\nabla_x D(x)\|^2$ on real images,
 #   which keeps the discriminator's slope gentle (Mescheder et al. 2018, section 4.1,
-#   arXiv:1801.04406), so that both players can take larger steps;
+#   arXiv:1801.04406), so that the generator can take larger steps;
 # - **no batch norm in the discriminator**: it would mix the pictures of a batch, and R1
 #   asks about one picture alone (Gulrajani et al. 2017, section 4, arXiv:1704.00028);
 # - **noisy labels**: real ones from U(0.8, 1), fakes from U(0, 0.2), as in the tutorial;
@@ -678,7 +678,7 @@ plot.arithmetic([*terms, ("=", "result", pictures[3], None)])
 # then a 3 x 3 convolution) beats the transposed one, whose overlapping kernels can leave a
 # checkerboard (Odena et al. 2016, doi:10.23915/distill.00003).
 #
-# All three runs have the R1 penalty, and rates even higher than above.
+# All three runs have the R1 penalty, and higher rates than above.
 #
 # **Predict**: rank the three runs before you see them.
 
@@ -858,7 +858,7 @@ print("largest difference:", difference)
 #
 # **Where we differ from the paper**: 4 x 4 kernels (5 x 5), normal latents (uniform),
 # LeakyReLU in the generator, Keras's initial weights, resize-convolutions, R1, no batch
-# norm in the discriminator, higher rates, noisy labels, an averaged generator, fakes
+# norm in the discriminator, a faster generator, noisy labels, an averaged generator, fakes
 # shared by both moves; smaller networks.
 #
 # | word | meaning |
