@@ -15,6 +15,7 @@ way nothing overflows and nothing becomes log(0), however sure the discriminator
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -32,6 +33,13 @@ class LossPair(NamedTuple):
 
     discriminator: Callable[..., Tensor]
     generator: Callable[..., Tensor]
+
+    @property
+    def takes_labels(self) -> bool:
+        """True when labels may be given, noisy ones for example."""
+        return "real_labels" in inspect.signature(self.discriminator).parameters and (
+            "labels" in inspect.signature(self.generator).parameters
+        )
 
 
 def non_saturating_discriminator_loss(

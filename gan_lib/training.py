@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,7 +147,7 @@ class GAN(keras.Model):
                 raise ValueError(f"Expected `{label}` >= 1. Received: {value}")
         self.losses_of = losses.get(loss) if isinstance(loss, str) else loss
         self.real_labels, self.fake_labels = tuple(real_labels), tuple(fake_labels)
-        if self._uses_labels() and not _takes_labels(self.losses_of):
+        if self._uses_labels() and not self.losses_of.takes_labels:
             raise ValueError(
                 "Expected no `real_labels` or `fake_labels`: this loss has no labels "
                 'to soften. Leave them out, or choose loss="non_saturating".'
@@ -304,12 +303,6 @@ class GAN(keras.Model):
     def export(self, directory: str | Path) -> list[Path]:
         """Write the averaged generator to `directory`; see `gan_lib.export.save`."""
         return export.save(self.ema_generator, directory)
-
-
-def _takes_labels(pair: losses.LossPair) -> bool:
-    return "real_labels" in inspect.signature(pair.discriminator).parameters and (
-        "labels" in inspect.signature(pair.generator).parameters
-    )
 
 
 def _share(condition) -> tf.Tensor:

@@ -19,14 +19,14 @@ from typing import cast
 import numpy as np
 from tqdm.auto import tqdm
 
-from gan_lib.data import cache
-from gan_lib.data.decode import (
+from data_prep.decode import (
     Unusable,
     decode_square,
     one_large_at_a_time,
     quiet_pillow,
 )
-from gan_lib.data.scan import Entry, Skipped, printable, scan_folder, scan_zip, table
+from data_prep.scan import Entry, Skipped, printable, scan_folder, scan_zip, table
+from gan_lib.data import cache
 
 __all__ = ["Folder", "Skipped", "load_folder"]
 

@@ -4,7 +4,11 @@ import pytest
 
 from gan_lib.data.faces import faces
 
-FACES = 96
+
+@pytest.fixture(scope="session")
+def count():
+    """How many faces are drawn."""
+    return 96
 
 
 @pytest.fixture(scope="session")
@@ -13,14 +17,14 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session", params=["lorelei", "adventurer"])
-def rich(request, folder):
+def rich(request, folder, count):
     """A style's name and its faces with every view."""
     style = request.param
     return style, faces(
-        64, FACES, style=style, include="all", cache_dir=folder, progress=False
+        64, count, style=style, include="all", cache_dir=folder, progress=False
     )
 
 
 @pytest.fixture(scope="session")
-def lorelei(folder):
-    return faces(64, FACES, include="all", cache_dir=folder, progress=False)
+def lorelei(folder, count):
+    return faces(64, count, include="all", cache_dir=folder, progress=False)

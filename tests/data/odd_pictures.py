@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from gan_lib.data.decode import EXIF_ORIENTATION
+from data_prep.decode import EXIF_ORIENTATION
 
 RED, GREEN, BLUE, WHITE = (220, 20, 20), (20, 180, 20), (20, 20, 220), (250, 250, 250)
 

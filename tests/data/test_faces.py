@@ -11,30 +11,29 @@ import pytest
 from gan_lib.data import face_draw, face_law, face_styles, face_tables
 from gan_lib.data.faces import SPLITS, STYLES, faces, licence
 
-N = 96
 PACKAGE = str(Path(face_law.__file__).parents[1])
 
 
-def test_shapes_types_and_ranges(rich):
+def test_shapes_types_and_ranges(rich, count):
     style, drawn = rich
-    assert drawn.images.shape == (N, 64, 64, 3)
-    assert drawn.line.shape == (N, 64, 64, 1)
+    assert drawn.images.shape == (count, 64, 64, 3)
+    assert drawn.line.shape == (count, 64, 64, 1)
     assert drawn.images.dtype == drawn.line.dtype == np.uint8
-    assert drawn.labels.shape == drawn.instances.shape == (N, 64, 64)
+    assert drawn.labels.shape == drawn.instances.shape == (count, 64, 64)
     assert drawn.labels.dtype == drawn.instances.dtype == np.int32
     assert drawn.label_names == STYLES[style].labels
     assert drawn.labels.min() == 0
     assert drawn.labels.max() < len(drawn.label_names)
-    assert len(drawn.captions) == N
-    assert all(len(column) == N for column in drawn.attributes.values())
+    assert len(drawn.captions) == count
+    assert all(len(column) == count for column in drawn.attributes.values())
 
 
-def test_second_call_loads_the_same_bytes_fast(folder, lorelei, monkeypatch):
+def test_second_call_loads_the_same_bytes_fast(folder, lorelei, count, monkeypatch):
     def must_not_draw(*args, **kwargs):
         raise AssertionError("drew again instead of reading the cache")
 
     monkeypatch.setattr(face_draw, "draw_all", must_not_draw)
-    again = faces(64, N, include=("line", "labels"), cache_dir=folder)
+    again = faces(64, count, include=("line", "labels"), cache_dir=folder)
     np.testing.assert_array_equal(again.images, lorelei.images)
     np.testing.assert_array_equal(again.line, lorelei.line)
     np.testing.assert_array_equal(again.labels, lorelei.labels)

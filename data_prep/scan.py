@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gan_lib.data.decode import Unusable, check_signature
+from data_prep.decode import Unusable, check_signature
 
 # Left behind by desktops and tools; no learner put them there, so no word about them.
 _JUNK_FILES = {".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"}

@@ -1,4 +1,4 @@
-"""One picture file of any kind to one upright square of RGB bytes.
+"""One picture file of any kind to upright RGB pixels, whole or its centre square.
 
 Files from strangers are opened here, so the order matters: look at the first bytes,
 read the size that the header states, and only then decode.  Everything that cannot
@@ -11,10 +11,10 @@ import contextlib
 import io
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 EXIF_ORIENTATION = 0x0112
@@ -91,14 +91,57 @@ def decode_square(
     Raises:
         Unusable: with the reason.
     """
+
+    def crop(image: Image.Image) -> np.ndarray:
+        _check_size(image.size, min_side_px, max_pixels)
+        return _square(image, size, half)
+
+    return _read(data, max_pixels, crop)
+
+
+def decode_upright(
+    data: bytes, *, min_side_px: int = 1, max_pixels: int = 40_000_000
+) -> np.ndarray:
+    """Decode a whole picture, in the way of `decode_square`.
+
+    Args:
+        data: the file's bytes (JPEG, PNG, WebP or GIF, whatever its name says).
+        min_side_px: the shorter side must have at least this many pixels.
+        max_pixels: limit on width x height as stated by the header.
+
+    Returns:
+        uint8 array (height, width, 3), sRGB, turned as the EXIF orientation says.
+
+    Raises:
+        Unusable: with the reason.
+    """
+
+    def whole(image: Image.Image) -> np.ndarray:
+        _check_size(image.size, min_side_px, max_pixels)
+        image.load()
+        turn = _UPRIGHT.get(_orientation(image))
+        image = _on_white(_colors(image))
+        return np.asarray(image if turn is None else image.transpose(turn))
+
+    return _read(data, max_pixels, whole)
+
+
+def _read(
+    data: bytes, max_pixels: int, convert: Callable[[Image.Image], np.ndarray]
+) -> np.ndarray:
+    """`convert` of the opened picture; whatever goes wrong becomes a reason."""
     check_signature(data[:16])
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise Unusable(
+            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on, so a cut file cannot be told "
+            "from a whole one: set it to False"
+        )
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image.size, min_side_px, max_pixels)
             if image.width * image.height <= _LARGE_PIXELS:
-                return _square(image, size, half)
+                return convert(image)
             with one_large_at_a_time:
-                return _square(image, size, half)
+                return convert(image)
     except Unusable:
         raise
     except UnidentifiedImageError:
@@ -132,11 +175,6 @@ def _too_large(shape: tuple[int, int] | None, max_pixels: int) -> str:
 
 
 def _square(image: Image.Image, size: int, half: str | None) -> np.ndarray:
-    if ImageFile.LOAD_TRUNCATED_IMAGES:
-        raise Unusable(
-            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on, so a cut file cannot be told "
-            "from a whole one: set it to False"
-        )
     # A JPEG can be decoded at 1/2, 1/4 or 1/8; three times the target keeps quality.
     image.draft(None, (3 * size, 3 * size))
     image.load()
@@ -149,16 +187,45 @@ def _square(image: Image.Image, size: int, half: str | None) -> np.ndarray:
     left, top = (image.width - side) // 2, (image.height - side) // 2
     if image.size != (side, side):
         image = image.crop((left, top, left + side, top + side))
-    image = _eight_bits(image)
-    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    image = _colors(image)
     # Pillow multiplies by alpha before it averages, so hidden colours do not leak.
     image = image.resize((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    if image.mode == "RGBA":
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
+    image = _on_white(image)
     if turn is not None:
         image = image.transpose(turn)
     return np.asarray(image)
+
+
+def _colors(image: Image.Image) -> Image.Image:
+    """Any mode to RGB, or RGBA where something is transparent, both sRGB."""
+    profile = image.info.get("icc_profile")
+    image = _eight_bits(image)
+    image = image.convert("RGBA" if image.has_transparency_data else _plain(image.mode))
+    if profile:
+        with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):
+            # A profile that is damaged or of another mode is left out of account.
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            alpha = image.getchannel("A") if image.mode == "RGBA" else None
+            opaque = image.convert("RGB") if alpha else image
+            opaque = ImageCms.profileToProfile(
+                opaque, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+            if alpha:
+                opaque.putalpha(alpha)
+            return opaque
+    return image if image.mode == "RGBA" else image.convert("RGB")
+
+
+def _plain(mode: str) -> str:
+    """The mode in which a colour profile is to be applied."""
+    return mode if mode in ("L", "CMYK") else "RGB"
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode != "RGBA":
+        return image
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image).convert("RGB")
 
 
 def _orientation(image: Image.Image) -> int:
