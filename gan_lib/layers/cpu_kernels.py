@@ -239,6 +239,6 @@ def add_bias(outputs, bias) -> tf.Tensor:
             sums = tf.cast(tf.reshape(sums, (width, channels)), tf.float32)
             return upstream, tf.cast(tf.reduce_sum(sums, 0), upstream.dtype)
 
-        return x + b, gradient
+        return tf.nn.bias_add(x, b), gradient
 
     return op(outputs, tf.convert_to_tensor(bias, outputs.dtype))
