@@ -37,7 +37,7 @@ def run(
     work: Callable[[Any], Any],
     tasks: Iterable[Any],
     *,
-    workers: int = 0,
+    workers: int | str = 0,
     deadline_s: float = DEADLINE_S,
     memory_mb: int = MEMORY_MB,
 ) -> Iterator[tuple[Any, Any]]:
@@ -47,13 +47,20 @@ def run(
         work: a function at the top level of a module, pure: its result depends on the
             task alone.
         tasks: whatever pickle can carry; taken only as fast as they are worked off.
-        workers: child processes; 0: one for each core.
+        workers: child processes; 0: one for each core. The address of a Dask scheduler
+            ("tcp://..."): that cluster does the work, see `data_prep.cluster`; the
+            limits below are then its own.
         deadline_s: seconds for one task.
         memory_mb: address space of a child (where the system can limit it).
     Yields: the task and what `work` returned, or a `Failure` when it raised `Unusable`,
         ran out of time or memory, or took its process down. Any other exception of
         `work` is a fault of ours and is raised.
     """
+    if isinstance(workers, str):
+        from data_prep import cluster
+
+        yield from cluster.run(work, tasks, workers)
+        return
     workers = workers or cores()
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else None)
     pool = pebble.ProcessPool(
