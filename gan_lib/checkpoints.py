@@ -109,14 +109,23 @@ class Checkpoints:
     def load_newest(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """Arrays and metadata of the newest sound checkpoint; None if there is none.
 
-        A damaged file is named in a warning and set aside as `*.damaged`.
-        Raises: CheckpointError when there are checkpoints and all are damaged.
+        A damaged file is named in a warning and set aside as `*.damaged`; one that the
+        drive cannot read is named and left alone.
+        Raises: CheckpointError when there are checkpoints and none is sound.
         """
         paths = self.paths()
         for path in paths:
             named = _NAME.fullmatch(path.name)
-            if named and _digest(path) == named[2]:
-                return _read_arrays(path)
+            try:
+                if named and _digest(path) == named[2]:
+                    return _read_arrays(path)
+            except OSError as error:  # the drive's fault, perhaps for a moment only
+                warnings.warn(
+                    f"{path.name} cannot be read ({error}); it stays as it is, and "
+                    "the checkpoint before it is used.",
+                    stacklevel=2,
+                )
+                continue
             damaged = path.with_name(path.name + ".damaged")
             os.replace(path, damaged)
             warnings.warn(
@@ -127,7 +136,8 @@ class Checkpoints:
         if paths or list(self.directory.glob("checkpoint-*.damaged")):
             raise CheckpointError(
                 f"Expected a sound checkpoint in {self.directory}, but every one is "
-                "damaged. To start anew, use another folder or empty this one."
+                "damaged or cannot be read. If it is a drive, reconnect it and try "
+                "again. To start anew, use another folder or empty this one."
             )
         return None
 

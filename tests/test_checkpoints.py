@@ -89,6 +89,23 @@ def test_when_all_are_damaged_it_says_so_every_time(tmp_path):
         Checkpoints(tmp_path).load_newest()
 
 
+def test_a_file_the_drive_cannot_read_is_left_alone(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    _save(checkpoints, 1)
+    newest, digest = _save(checkpoints, 2), module._digest
+
+    def unreadable(path):
+        if path == newest:
+            raise OSError(errno.EIO, "Input/output error")
+        return digest(path)
+
+    monkeypatch.setattr(module, "_digest", unreadable)
+    with pytest.warns(UserWarning, match="cannot be read .*Input/output error"):
+        _assert_holds(checkpoints, 1)
+    monkeypatch.undo()
+    _assert_holds(checkpoints, 2)
+
+
 def test_leftovers_of_a_kill_are_swept_and_other_files_are_not(tmp_path):
     _save(Checkpoints(tmp_path), 5)
     (tmp_path / "unfinished-123.npz").write_bytes(b"half")
