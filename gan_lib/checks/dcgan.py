@@ -1,23 +1,11 @@
-"""One check for each exercise of the lessons.
-
-A check takes the learner's function and gives back the one the lesson goes on with:
-
-    discriminator_loss = checks.discriminator_loss(discriminator_loss)
-
-- right: it says so and returns the learner's function;
-- still open (returns None or ..., or raises NotImplementedError): it says so and
-  returns gan_lib's function, so that the lesson does not stop. With the environment
-  variable GAN_STRICT=1, which instructors set, an open exercise is an error;
-- wrong: AssertionError, with what was expected, what came and, where the answer is one
-  of the usual mistakes, which one.
-"""
+"""Checks of the exercises in notebook 01: losses, latents, averages."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from gan_lib import ema, latents, losses
-from gan_lib._answers import Answer, as_array, ask, compare, loss_value, settle
+from gan_lib.checks.answers import Answer, as_array, ask, compare, loss_value, settle
 
 
 def discriminator_loss(answer: Answer) -> Answer:
