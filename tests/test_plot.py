@@ -241,3 +241,23 @@ def test_colours_differ_in_lightness_for_a_printed_page():
         return np.dot(colors.to_rgb(plot.COLOURS[name]), (0.299, 0.587, 0.114))
 
     assert abs(lightness("real") - lightness("fake")) > 0.05
+
+
+def test_boxes_lie_where_they_were_found():
+    pages = [np.zeros((40, 60, 3), np.uint8), np.zeros((30, 30, 3), np.uint8)]
+    figure = plot.boxes(
+        pages,
+        found=[[(5, 6, 10, 12)], []],
+        scores=[[0.75], []],
+        truth=[[(4, 6, 10, 12)], np.zeros((0, 4))],
+    )
+    first, second = (ax.patches for ax in figure.axes)
+    assert [patch.get_bbox().bounds for patch in first] == [
+        (4, 6, 10, 12),
+        (5, 6, 10, 12),
+    ]
+    assert first[0].get_linestyle() != first[1].get_linestyle()
+    assert not second
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.75"]
+    with pytest.raises(ValueError, match="`found` to have an entry for each of the 2"):
+        plot.boxes(pages, found=[[]])

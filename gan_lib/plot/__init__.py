@@ -3,6 +3,7 @@
 Pictures are accepted as uint8 in [0, 255] or floats in [-1, 1].
 """
 
+from gan_lib.plot.boxes import boxes
 from gan_lib.plot.curves import (
     Moment,
     bars,
@@ -32,6 +33,7 @@ __all__ = [
     "animation",
     "arithmetic",
     "bars",
+    "boxes",
     "colour_labels",
     "curves",
     "densities",
