@@ -207,12 +207,13 @@ def _colors(image: Image.Image) -> Image.Image:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             alpha = image.getchannel("A") if image.mode == "RGBA" else None
             opaque = image.convert("RGB") if alpha else image
-            opaque = ImageCms.profileToProfile(
-                opaque, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            target = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(
+                opaque, source, target, outputMode="RGB"
             )
-            if alpha:
-                opaque.putalpha(alpha)
-            return opaque
+            if converted and alpha:
+                converted.putalpha(alpha)
+            return converted or image
     return image if image.mode == "RGBA" else image.convert("RGB")
 
 

@@ -14,94 +14,20 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from data_prep.records import Face, Source, marks, source_id
+
+__all__ = ["Face", "Index", "Source", "source_id"]
 
 FILE_NAME = "index.sqlite"
 COLUMNS = (
     "source", "source_sha256", "licence", "attribution", "width", "height",
     "face_index", "x", "y", "w", "h", "score", "detector", "status", "reason", "output",
 )  # fmt: skip
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """One picture as it came.
-
-    Attributes:
-        id: 16 hexadecimal digits of the SHA-256 of `source`; files are named by it.
-        source: its URL, or its path below the input folder or inside the zip.
-        origin: the folder or zip it lies in; "" when it has to be fetched.
-        path: where its pixels lie, relative to the work folder (fetched pictures) or
-            to `origin`; "" before that.
-        licence, attribution, rating: as the list or the site says; "" if unknown.
-        source_sha256: of the bytes as they came.
-        width, height: pixels, after the EXIF turn.
-        status: "new", "fetched", "failed" (to be tried again) or "dropped".
-        reason: why it failed or was dropped.
-        attempts: how often it was asked for.
-        detect_key: settings its faces were looked for with; "" when not yet.
-    """
-
-    id: str
-    source: str
-    origin: str = ""
-    path: str = ""
-    licence: str = ""
-    attribution: str = ""
-    rating: str = ""
-    source_sha256: str = ""
-    width: int = 0
-    height: int = 0
-    status: str = "new"
-    reason: str = ""
-    attempts: int = 0
-    detect_key: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Face:
-    """One face found in a picture.
-
-    Attributes:
-        source_id: `Source.id`.
-        face_index: 0, 1, ... by falling score.
-        x, y, w, h: box in pixels of the upright picture.
-        score: the detector's certainty, 0 to 1.
-        detector: its name.
-        landmarks: JSON list of [name, x, y]; "" without.
-        crop_key: settings its crop was made with; "" when not yet.
-        status: "found", "cropped", "kept" or "dropped".
-        reason: why it was dropped.
-        output: path of the crop relative to the work folder.
-        output_sha256: of that file.
-        phash: perceptual hash, 16 hexadecimal digits.
-        measures: JSON object of what the filter judges by.
-    """
-
-    source_id: str
-    face_index: int
-    x: int
-    y: int
-    w: int
-    h: int
-    score: float
-    detector: str
-    landmarks: str = ""
-    crop_key: str = ""
-    status: str = "found"
-    reason: str = ""
-    output: str = ""
-    output_sha256: str = ""
-    phash: str = ""
-    measures: str = ""
-
-
-def source_id(source: str) -> str:
-    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class Index:
@@ -142,6 +68,7 @@ class Index:
             # One writer: a second one is told at once instead of waiting for ever.
             self._run("PRAGMA locking_mode = EXCLUSIVE")
             self._run("PRAGMA synchronous = FULL")
+            self._run("PRAGMA secure_delete = ON")  # what is purged is overwritten
             self._run("BEGIN IMMEDIATE")
             self._run("COMMIT")
         except sqlite3.OperationalError as error:
@@ -179,11 +106,7 @@ class Index:
         with self.transaction():
             self._insert(
                 "INSERT OR IGNORE",
-                (
-                    source
-                    for source in sources
-                    if not purged & {source.source, source.id, source.source_sha256}
-                ),
+                (source for source in sources if not purged & marks(source)),
             )
         return self._database.total_changes - before
 
@@ -274,13 +197,13 @@ class Index:
         return path
 
     def _rows(self) -> Iterable[dict]:
-        found: dict[str, list[Face]] = {}
+        found: dict[str, list[Face | None]] = {}
         for face in self.faces():
             found.setdefault(face.source_id, []).append(face)
         for source in sorted(self.sources(), key=lambda source: source.source):
-            row = dataclasses.asdict(source)
-            for face in found.get(source.id, [None]):
-                both = row | (dataclasses.asdict(face) if face else {})
+            row = vars(source)
+            for one in found.get(source.id) or [None]:
+                both = row | (vars(one) if one else {})
                 yield {name: _shown(both.get(name, "")) for name in COLUMNS}
 
 

