@@ -100,8 +100,15 @@ class Index:
         self._database.close()
 
     def add(self, sources: Iterable[Source]) -> int:
-        """Add pictures that are not known yet and were not purged; returns how many."""
-        purged = self.purged()
+        """Add pictures that are not known yet and were not purged; returns how many.
+
+        A folder or zip that was moved is found again: its pictures are known by their
+        paths inside it.
+        Raises: ValueError when another folder, which still exists, has a picture of the
+            same path here.
+        """
+        sources, purged = list(sources), self.purged()
+        self._move({source.origin for source in sources} - {""}, sources)
         before = self._database.total_changes
         with self.transaction():
             self._insert(
@@ -109,6 +116,24 @@ class Index:
                 (source for source in sources if not purged & marks(source)),
             )
         return self._database.total_changes - before
+
+    def _move(self, origins: set[str], sources: Sequence[Source]) -> None:
+        """Replace origins that are gone by the one their pictures come from now."""
+        known = {row[0] for row in self._run("SELECT DISTINCT origin FROM sources")}
+        if not (origins - known and known - {""}):
+            return
+        before = {source.id: source.origin for source in self.sources()}
+        for source in sources:
+            old = before.get(source.id, source.origin)
+            if old == source.origin or not old:
+                continue
+            if Path(old).exists():
+                raise ValueError(
+                    f"{self.folder} already holds {source.source} of {old}, and "
+                    f"{source.origin} has a file of the same path. Use another output "
+                    "folder, or put both inputs into one folder and start from that."
+                )
+            self.update(source.id, origin=source.origin)
 
     def sources(self, **equal: str | int) -> list[Source]:
         """Pictures in the order of their id, those whose columns have these values."""

@@ -43,6 +43,9 @@ def run(
 ) -> Iterator[tuple[Any, Any]]:
     """(task, result) for each task, in their order.
 
+    A script that calls this (or a stage) does so below `if __name__ == "__main__":`,
+    because each child reads the script again. A notebook needs no such line.
+
     Args:
         work: a function at the top level of a module, pure: its result depends on the
             task alone.

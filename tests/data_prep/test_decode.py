@@ -1,6 +1,7 @@
 """Whole pictures of any kind become upright sRGB pixels, or a reason."""
 
 import io
+import os
 import zipfile
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image, ImageCms, ImageFile
 from data_prep.decode import EXIF_ORIENTATION, Unusable, decode_square, decode_upright
 from data_prep.index import Source, source_id
 from data_prep.pixels import read_pixels
+from data_prep.scan import scan_folder
 
 
 def quarters(width=40, height=20):
@@ -127,6 +129,12 @@ def test_pixels_are_read_from_folder_zip_and_work_folder(tmp_path):
     ):
         row = Source(id=source_id("a"), source="a", origin=origin, path=path)
         np.testing.assert_array_equal(read_pixels(tmp_path / "work", row), quarters())
+    odd = os.fsencode(tmp_path / "in") + b"/\xff\x07.png"
+    with open(odd, "wb") as file:
+        file.write(data)
+    (entry,) = (e for e in scan_folder(tmp_path / "in")[0] if "deep" not in e.path)
+    row = Source(id="1", source="c", origin=str(tmp_path / "in"), path=entry.path)
+    np.testing.assert_array_equal(read_pixels(tmp_path, row), quarters())
     gone = Source(id="0", source="b", origin=str(tmp_path / "in"), path="b.png")
     with pytest.raises(Unusable, match="cannot be read: No such file"):
         read_pixels(tmp_path, gone)

@@ -55,6 +55,21 @@ def test_purged_sources_do_not_come_back(tmp_path):
         assert index.sources()[0].source == "b.png"
 
 
+def test_a_moved_input_is_known_and_a_second_one_is_refused(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    with Index(tmp_path / "work") as index:
+        index.add([source("a.png", origin=str(first), status="fetched")])
+        with pytest.raises(ValueError, match="already holds a.png of .*first"):
+            index.add([source("a.png", origin=str(second))])
+        index.add([source("b.png", origin=str(second))])
+        first.rename(tmp_path / "moved")
+        assert index.add([source("a.png", origin=str(tmp_path / "moved"))]) == 0
+        (moved,) = index.sources(status="fetched")
+        assert moved.origin == str(tmp_path / "moved")
+
+
 def add_and_fail(index):
     with index.transaction():
         index.add([source("a.png")])
