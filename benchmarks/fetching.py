@@ -38,7 +38,7 @@ with HostileServer() as server:
 _FETCH = """
 import sys
 from data_prep import fetch, inputs
-from data_prep.fetch_settings import FetchSettings
+from data_prep.fetching.settings import FetchSettings
 from data_prep.index import Index
 with Index(sys.argv[1]) as index:
     index.add(inputs.read(sys.argv[2]))

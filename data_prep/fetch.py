@@ -24,15 +24,16 @@ from dataclasses import replace
 
 from tqdm.auto import tqdm
 
-from data_prep import atomic, verify
+from data_prep import atomic
 from data_prep import workers as children
-from data_prep.answers import Outcome, is_full
-from data_prep.downloads import Downloads
-from data_prep.fetch_settings import DEFAULTS, FetchSettings
+from data_prep.fetching import verify
+from data_prep.fetching.answers import Outcome, is_full
+from data_prep.fetching.downloads import Downloads
+from data_prep.fetching.notes import Notes
+from data_prep.fetching.partial import FOLDER as PARTS
+from data_prep.fetching.partial import Partial
+from data_prep.fetching.settings import DEFAULTS, FetchSettings
 from data_prep.index import Index, Source
-from data_prep.notes import Notes
-from data_prep.partial import FOLDER as PARTS
-from data_prep.partial import Partial
 from data_prep.purged import listed, remove_purged
 
 _BATCH, _BATCH_S = 32, 2.0

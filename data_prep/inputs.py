@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from data_prep import addresses, gallery
 from data_prep.decode import Unusable
+from data_prep.fetching import addresses, gallery
 from data_prep.index import Source, source_id
 from data_prep.scan import printable, scan_folder, scan_zip
 

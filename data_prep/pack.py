@@ -27,13 +27,13 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 from tqdm.auto import tqdm
 
-from data_prep import shards
 from data_prep.atomic import replacing, sha256, sweep
 from data_prep.index import Face, Index, Source
-from data_prep.packed import FILE_NAME, SUMS, describe, read_json
+from data_prep.packing import shards
+from data_prep.packing.packed import FILE_NAME, SUMS, describe, read_json
+from data_prep.packing.shards import Item, Shard
 from data_prep.purged import remove_purged
 from data_prep.report import write_report
-from data_prep.shards import Item, Shard
 
 FORMATS = ("folder", "tfrecord", "webdataset", "stylegan")
 _JOURNAL = "packing.json"  # shards that are done, until dataset.json says so

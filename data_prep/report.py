@@ -20,10 +20,10 @@ import numpy as np
 from data_prep.atomic import replacing
 from data_prep.index import Face, Index, Source
 from data_prep.records import host_of
-from data_prep.report_page import PAGE
+from data_prep.reporting.page import PAGE
+from data_prep.reporting.stats import NO_FACE, reason_kind, stats, without_face
+from data_prep.reporting.thumbnails import KEPT_COLOR, OTHER_COLOR, Thumbnail, draw
 from data_prep.scan import printable
-from data_prep.stats import NO_FACE, reason_kind, stats, without_face
-from data_prep.thumbnails import KEPT_COLOR, OTHER_COLOR, Thumbnail, draw
 
 FILE_NAME = "report.html"
 _VERSION = 1  # raise it when the same index would give another page

@@ -3,7 +3,7 @@
 import socket
 
 from data_prep import fetch, inputs
-from data_prep.fetch_settings import FetchSettings
+from data_prep.fetching.settings import FetchSettings
 from data_prep.index import Index
 
 QUICK = {

@@ -25,7 +25,7 @@ NAMES = ("127.0.0.1", "localhost")
 _FETCH = """
 import sys
 from data_prep import fetch, inputs
-from data_prep.fetch_settings import FetchSettings
+from data_prep.fetching.settings import FetchSettings
 from data_prep.index import Index
 
 folder, urls, pace, limit, *hosts = sys.argv[1:]

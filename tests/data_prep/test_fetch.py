@@ -10,7 +10,7 @@ from PIL import Image
 
 from data_prep import fetch, inputs
 from data_prep.decode import decode_upright
-from data_prep.fetch_settings import FetchSettings
+from data_prep.fetching.settings import FetchSettings
 from data_prep.index import Index, Source, source_id
 
 

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from data_prep import addresses
 from data_prep.decode import Unusable
+from data_prep.fetching import addresses
 
 INNER = [
     "127.0.0.1",

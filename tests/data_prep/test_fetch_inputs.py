@@ -6,8 +6,9 @@ import zipfile
 import pytest
 from hostile_server import picture
 
-from data_prep import gallery, inputs
-from data_prep.fetch_settings import FetchSettings
+from data_prep import inputs
+from data_prep.fetching import gallery
+from data_prep.fetching.settings import FetchSettings
 from data_prep.index import Index, source_id
 
 URL = "http://h.org/a.png"

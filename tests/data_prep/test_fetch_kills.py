@@ -16,7 +16,7 @@ from killed_fetches import (
 )
 
 from data_prep import fetch, inputs
-from data_prep.fetch_settings import FetchSettings
+from data_prep.fetching.settings import FetchSettings
 from data_prep.index import Index
 
 COUNT = 100
@@ -100,7 +100,7 @@ def test_full_disk_while_downloading(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr("data_prep.partial.Partial.finish", full)
+            patch.setattr("data_prep.fetching.partial.Partial.finish", full)
             with pytest.raises(OSError, match="no room"):
                 fetch.run(index, settings, workers=1, progress=False)
         assert [source.status for source in index.sources()] == ["new"]

@@ -5,8 +5,7 @@ from email.utils import formatdate
 
 import pytest
 
-from data_prep.fetch_settings import FetchSettings
-from data_prep.politeness import (
+from data_prep.fetching.politeness import (
     Hosts,
     Request,
     Rules,
@@ -15,6 +14,7 @@ from data_prep.politeness import (
     opts_out,
     retry_after_s,
 )
+from data_prep.fetching.settings import FetchSettings
 
 
 def _request(url: str) -> Request:

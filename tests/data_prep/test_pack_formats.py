@@ -17,7 +17,7 @@ from work_folders import fill
 
 from data_prep import pack
 from data_prep.index import Index
-from data_prep.tfrecord import example, write_record
+from data_prep.packing.tfrecord import example, write_record
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from work_folders import add_picture, fill, png, tree
 
 from data_prep import pack
 from data_prep.index import Index, Source, source_id
-from data_prep.packed import verify
+from data_prep.packing.packed import verify
 from data_prep.purge import purge
 from data_prep.records import host_of, marks
 

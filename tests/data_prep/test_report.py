@@ -14,7 +14,7 @@ from work_folders import add_picture, fill, png
 
 from data_prep.index import Face, Index, Source, source_id
 from data_prep.report import SHEET_SIZE, TABLE_ROWS, write_report
-from data_prep.thumbnails import Thumbnail, draw
+from data_prep.reporting.thumbnails import Thumbnail, draw
 
 HOSTILE = (
     "<script>alert(1)</script>",

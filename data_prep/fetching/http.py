@@ -24,10 +24,10 @@ import urllib3.connection
 import urllib3.exceptions
 import urllib3.util
 
-from data_prep import addresses
-from data_prep.answers import Answer, explain, goes_on, is_full, judged
 from data_prep.decode import Unusable, check_signature
-from data_prep.partial import Origin, Partial
+from data_prep.fetching import addresses
+from data_prep.fetching.answers import Answer, explain, goes_on, is_full, judged
+from data_prep.fetching.partial import Origin, Partial
 
 CONNECT_S = 10.0
 READ_S = 30.0

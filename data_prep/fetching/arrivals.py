@@ -6,7 +6,8 @@ import queue
 import threading
 from collections.abc import Iterator
 
-from data_prep import verify, workers
+from data_prep import workers
+from data_prep.fetching import verify
 
 _IDLE_S = 0.2
 

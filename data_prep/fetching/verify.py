@@ -14,8 +14,8 @@ from PIL import Image
 
 from data_prep.atomic import replacing
 from data_prep.decode import Unusable, decode_upright
+from data_prep.fetching.partial import Origin, Partial
 from data_prep.index import Source
-from data_prep.partial import Origin, Partial
 from data_prep.pixels import read_bytes
 
 FOLDER = "sources"

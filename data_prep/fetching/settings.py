@@ -6,7 +6,7 @@ import importlib.metadata
 import re
 from dataclasses import dataclass
 
-from data_prep.politeness import AGENT
+from data_prep.fetching.politeness import AGENT
 
 CONTACT = "https://github.com/gan-notebooks/gan-notebooks"
 GENERAL = ("", "general", "g", "safe")

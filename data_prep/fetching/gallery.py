@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from data_prep.fetch_settings import DEFAULTS, FetchSettings
+from data_prep.fetching.settings import DEFAULTS, FetchSettings
 
 _SIDE_BYTES = 10_000_000
 # The first is what `download` asks gallery-dl to write.

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from protego import Protego
 
-from data_prep import addresses
+from data_prep.fetching import addresses
 
 AGENT = "gan-data-prep"
 ROBOTS_TTL_S = 24 * 3600.0

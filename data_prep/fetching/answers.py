@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import urllib3.exceptions
 
-from data_prep import addresses
 from data_prep.decode import Unusable
-from data_prep.partial import Origin
-from data_prep.politeness import opts_out
-from data_prep.verify import Picture
+from data_prep.fetching import addresses
+from data_prep.fetching.partial import Origin
+from data_prep.fetching.politeness import opts_out
+from data_prep.fetching.verify import Picture
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

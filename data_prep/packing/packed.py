@@ -9,8 +9,8 @@ from pathlib import Path
 
 from data_prep.atomic import sha256
 from data_prep.index import Index
-from data_prep.shards import Item
-from data_prep.stats import stats
+from data_prep.packing.shards import Item
+from data_prep.reporting.stats import stats
 
 FILE_NAME = "dataset.json"
 SUMS = "images.sha256"  # as `sha256sum --check` reads it

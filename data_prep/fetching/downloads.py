@@ -13,16 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from data_prep import addresses, verify
-from data_prep.answers import Answer, Outcome
-from data_prep.arrivals import Arrivals
 from data_prep.decode import Unusable
-from data_prep.fetch_settings import FetchSettings
-from data_prep.http import Client
-from data_prep.index import Source
-from data_prep.notes import Notes
-from data_prep.partial import Partial
-from data_prep.politeness import (
+from data_prep.fetching import addresses, verify
+from data_prep.fetching.answers import Answer, Outcome
+from data_prep.fetching.arrivals import Arrivals
+from data_prep.fetching.http import Client
+from data_prep.fetching.notes import Notes
+from data_prep.fetching.partial import Partial
+from data_prep.fetching.politeness import (
     ROBOTS_BYTES,
     ROBOTS_TTL_S,
     Hosts,
@@ -32,6 +30,8 @@ from data_prep.politeness import (
     backoff_s,
     retry_after_s,
 )
+from data_prep.fetching.settings import FetchSettings
+from data_prep.index import Source
 
 MAX_HOPS = 5
 _BREAK_AFTER = 10  # failures of one host in a row

@@ -1,0 +1,1 @@
+"""What the fetch stage is made of: addresses, manners, HTTP, and what came."""

@@ -1,0 +1,1 @@
+"""What the pack stage writes: TFRecord, tar and zip shards, dataset.json."""

@@ -1,0 +1,1 @@
+"""What the report is made of: numbers, thumbnails, the page."""
