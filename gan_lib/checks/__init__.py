@@ -12,6 +12,7 @@ A check takes the learner's function and gives back the one the lesson goes on w
   of the usual mistakes, which one.
 """
 
+from gan_lib.checks.dataset import in_validation, iou
 from gan_lib.checks.dcgan import (
     discriminator_loss,
     ema_update,
@@ -24,6 +25,8 @@ __all__ = [
     "discriminator_loss",
     "ema_update",
     "generator_loss",
+    "in_validation",
+    "iou",
     "optimal_discriminator",
     "slerp",
 ]
