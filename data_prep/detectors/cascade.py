@@ -69,51 +69,69 @@ class Cascade:
             min_side: of a window, pixels.
         Returns: int boxes (n, 4), x y w h, and how many windows each stands for.
         """
-        found: list[tuple[int, int, int, int]] = []
+        scales, start = [], 0
         factor, least = 1.0, min(grey.shape)
         while (side := round(self.window * factor)) <= least:
             if side >= min_side:
-                scale = float(np.float32(factor))
-                size = [round(length / scale) for length in grey.shape]
-                small = resized_exactly(grey, size[0], size[1])
-                xs, ys = self._windows(small, 1 if scale >= 2 else 2)
-                for x, y in zip(xs, ys, strict=True):
-                    found.append((round(x * scale), round(y * scale), side, side))
+                scale = _Scale(grey, float(np.float32(factor)), side, start)
+                start += scale.sums.size
+                scales.append(scale)
             factor *= scale_factor
-        return grouped(np.array(found, np.int64).reshape(-1, 4), min_neighbors)
+        if not scales:
+            return grouped(np.empty((0, 4), np.int64), min_neighbors)
+        flat = np.concatenate([scale.sums.ravel() for scale in scales])
+        # All sizes pass through the later stages together: few windows are left, and
+        # NumPy's calls would cost more than its sums.
+        begun = [self._begin(scale, flat) for scale in scales]
+        corner, row, box = (np.concatenate(parts) for parts in zip(*begun, strict=True))
+        for stage in self.stages[1:]:
+            keep = _pass(flat, stage, self.features, corner, row)
+            corner, row, box = corner[keep], row[keep], box[keep]
+        return grouped(box, min_neighbors)
 
-    def _windows(self, image: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Left top corners of the windows that pass every stage, row by row."""
-        sums = np.zeros((image.shape[0] + 1, image.shape[1] + 1), np.int64)
-        sums[1:, 1:] = image.cumsum(0).cumsum(1)
-        rows, columns = (length - self.window for length in sums.shape)
-        if rows <= 0 or columns <= 0:
-            return np.empty(0, int), np.empty(0, int)
-        y, x = np.mgrid[0:rows:step, 0:columns:step]
-        passed = self._pass(sums, self.stages[0], x.ravel(), y.ravel())
+    def _begin(self, scale: _Scale, flat: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The windows of one size that pass the first stage: where their sums start,
+        how long a row of sums is, and their boxes in the picture."""
+        rows, columns = (max(0, n - self.window) for n in scale.sums.shape)
+        y, x = np.mgrid[0 : rows : scale.step, 0 : columns : scale.step]
+        row = scale.sums.shape[1]
+        corner = scale.start + y * row + x
+        passed = _pass(flat, self.stages[0], self.features, corner.ravel(), row)
         passed = passed.reshape(x.shape)
         passed &= _visited(passed)
-        y, x = y[passed], x[passed]
-        for stage in self.stages[1:]:
-            keep = self._pass(sums, stage, x, y)
-            x, y = x[keep], y[keep]
-        return x, y
+        y, x, corner = y[passed], x[passed], corner[passed]
+        side = np.full(len(x), scale.side)
+        left, top = (np.rint(v * scale.scale).astype(np.int64) for v in (x, y))
+        return corner, np.full(len(x), row), np.stack([left, top, side, side], 1)
 
-    def _pass(self, sums, stage, x, y) -> np.ndarray:
-        stumps, threshold = stage
-        total = np.zeros(len(x))
-        flat, row = sums.ravel(), sums.shape[1]
-        corner = y * row + x
-        for feature, values in stumps:
-            total += values[_patterns(flat, row, corner, *self.features[feature])]
-        return total >= threshold
+
+class _Scale:
+    """The picture at the size at which a window is `side` pixels of the original."""
+
+    def __init__(self, grey: np.ndarray, scale: float, side: int, start: int):
+        self.scale, self.side, self.start = scale, side, start
+        self.step = 1 if scale >= 2 else 2
+        height, width = (round(length / scale) for length in grey.shape)
+        small = resized_exactly(grey, height, width)
+        # Sums may wrap around; the differences taken of them are small and right.
+        self.sums = np.zeros((height + 1, width + 1), np.int32)
+        self.sums[1:, 1:] = small.cumsum(0, np.int32).cumsum(1, np.int32)
+
+
+def _pass(flat, stage, features, corner, row) -> np.ndarray:
+    """Which windows reach the threshold of a stage."""
+    stumps, threshold = stage
+    total = np.zeros(len(corner))
+    for feature, values in stumps:
+        total += values[_patterns(flat, row, corner, *features[feature])]
+    return total >= threshold
 
 
 def _numbers(element, kind: type) -> list:
     return [kind(word) for word in element.text.split()]
 
 
-def _patterns(flat, row: int, corner, x: int, y: int, w: int, h: int) -> np.ndarray:
+def _patterns(flat, row, corner, x: int, y: int, w: int, h: int) -> np.ndarray:
     """The 8-bit pattern of 3x3 cells of w x h at (x, y) in each window."""
     points = [
         [flat[corner + (y + j * h) * row + x + i * w] for i in range(4)]

@@ -11,7 +11,7 @@ photograph and never a picture from the web.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,13 @@ from PIL import Image
 from data_prep.detectors.boxes import Found, suppressed
 
 WEIGHTS = Path(__file__).with_name("network.npz")
-SIDE = 480  # pixels of the longer side as the network sees it
+# Pixels of the longer side as the network sees the picture: once for heads of 1/20 to
+# 2/3 of it, once for those that fill it.
+SIDES = (480, 256)
 STRIDE = 8  # pixels of a cell
 REFERENCE = 64.0  # head of this many pixels: size 0 in the map
 _MULTIPLE = 32  # the deepest layer has cells of 32 pixels
-MIN_SCORE = 0.4  # highest F1 on scenes with held-out sprites
+MIN_SCORE = 0.6
 _MIN_HEAT = 0.05
 _LONG = 3  # times longer than wide: cut in pieces
 
@@ -65,30 +67,35 @@ class Network:
 
     Args:
         weights: `.npz` of arrays `<layer>/kernel` and `<layer>/bias`.
-        side: pixels the longer side of a picture is resized to; a larger one finds
-            smaller heads and takes longer.
+        sides: pixels the longer side of a picture is resized to, each in turn; larger
+            ones find smaller heads and take longer.
         min_score: heads less certain than this are not returned.
     """
 
     def __init__(
-        self, weights: Path = WEIGHTS, *, side: int = SIDE, min_score: float = MIN_SCORE
+        self,
+        weights: Path = WEIGHTS,
+        *,
+        sides: Sequence[int] = SIDES,
+        min_score: float = MIN_SCORE,
     ):
-        if side < 2 * _MULTIPLE:
+        if not sides or min(sides) < 2 * _MULTIPLE:
             raise ValueError(
-                f"Expected a side of at least {2 * _MULTIPLE} pixels, got {side}. "
-                "Heads are found from about 1/20 of the longer side."
+                f"Expected sides of at least {2 * _MULTIPLE} pixels, got {sides}. "
+                "Heads are found from about 25 pixels on, so a larger one finds more."
             )
         with np.load(weights) as file:
             self.weights = {name: file[name].astype(np.float32) for name in file}
-        self.side, self.min_score = side, min_score
+        self.sides, self.min_score = tuple(sides), min_score
 
     def __call__(self, image: np.ndarray) -> Found:
         boxes, scores = [np.empty((0, 4))], [np.empty(0)]
         for top, left, piece in _pieces(image):
-            x, scale = _seen_by_network(piece, self.side)
-            found, certain = boxes_of(self.maps(x)[0], self.min_score)
-            boxes.append(found / scale + [left, top, 0, 0])
-            scores.append(certain)
+            for side in self.sides:
+                x, scale = _seen_by_network(piece, side)
+                found, certain = boxes_of(self.maps(x)[0], self.min_score)
+                boxes.append(found / scale + [left, top, 0, 0])
+                scores.append(certain)
         return suppressed(np.concatenate(boxes), np.concatenate(scores))
 
     def maps(self, x: np.ndarray) -> np.ndarray:
@@ -137,7 +144,7 @@ def _doubled(x: np.ndarray) -> np.ndarray:
 
 def _pieces(image: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
     """The picture; a long one (a comic strip) in overlapping pieces, at most 16, since
-    its heads would vanish when its length is brought to `SIDE` pixels."""
+    its heads would vanish when its length is brought to 480 pixels."""
     longer, shorter = max(image.shape[:2]), min(image.shape[:2])
     length = max(2 * shorter, -(-longer // 8))
     if longer <= _LONG * shorter:

@@ -87,7 +87,7 @@ print(f"profile {p.name}: {PAGES} pages, crops of {SIZE} px")
 # one to three faces each, cut out along their label map, on a coloured ground. The
 # **head box** is a square around the whole head, hair included.
 
-# %% alt="Three pages with one to three drawn faces each, a dashed square around every head."
+# %%
 drawn = faces(
     192, 3 * PAGES, include=("labels", "attributes"), seed=SEED + 5, progress=False
 )
@@ -98,8 +98,8 @@ def draw_page(number):
     """A page of 640 x 480 px: pixels, head boxes (x, y, w, h), rows of the faces."""
     rng = np.random.default_rng([SEED, number])
     ends = rng.uniform(60, 240, (2, 3))
-    page = np.linspace(*ends, 480)[:, None].repeat(640, 1).astype("uint8")
-    page = Image.fromarray(page)
+    ground = np.linspace(*ends, 480)[:, None].repeat(640, 1)
+    page = Image.fromarray(ground.astype("uint8"))
     boxes, rows = [], 3 * number + np.arange(rng.integers(1, 4))
     for place, row in enumerate(rows):
         side = int(rng.integers(100, 210))
@@ -112,6 +112,7 @@ def draw_page(number):
     return np.asarray(page), np.array(boxes), rows
 
 
+# %% alt="Three pages with one to three drawn faces each, a dashed square around every head."
 pages, truth, rows = zip(*[draw_page(number) for number in range(PAGES)], strict=True)
 plot.boxes(pages[:3], truth=truth[:3])
 
@@ -427,7 +428,7 @@ plot.table(list(trials.values()))
 # validation faces are also in training?
 
 
-# %% alt="Horizontal bars: the share of validation faces whose page is in training as well, large with the copies left in, none without them."
+# %% alt="Horizontal bars: the share of validation faces whose page is in training as well, large with the copies left in, much smaller without them."
 def leaks(output):
     """Share of the validation faces whose page is in training, too."""
     pages_in = collections.defaultdict(list)
@@ -451,8 +452,12 @@ plot.bars(shares, xlabel="share of validation faces that are in training")
 
 # %% [markdown]
 # **The cure** is the `dedupe` stage: it compares a 64-bit hash of the crops' coarse
-# structure, looks twice before it drops one, and keeps the larger copy. Then the split by
-# source holds. Crops of different pages that merely look alike stay.
+# structure, looks twice before it drops one, and keeps the larger copy. Crops of
+# different pages that merely look alike stay.
+#
+# It does not find all: on a smaller copy the detector may place the box a little
+# differently, and a crop that is shifted far enough looks like another face. So where you
+# know that files belong together (one album, one film), hold them back together.
 #
 # ## Use your own images
 #

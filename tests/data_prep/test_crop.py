@@ -19,7 +19,7 @@ import pytest
 from drawn import add, face, fill, page, state
 from PIL import Image
 
-from data_prep import atomic, crop
+from data_prep import crop
 from data_prep.crop import CropSettings, choose
 from data_prep.cut import EYE_DISTANCE, EYE_HEIGHT, Square, cut, mirrored, place, sample
 from data_prep.index import Face, Index, source_id
@@ -349,12 +349,3 @@ def test_killed_runs_end_with_the_same_folder(tmp_path):
     assert process.wait() == 0, process.stderr.read()
     assert state(out)["crops"] == expected["crops"]
     assert state(out)["faces"] == expected["faces"]
-
-
-def test_unfinished_files_are_swept(tmp_path):
-    out = fill(tmp_path, pictures=1)
-    (out / "crops").mkdir()
-    (out / "crops" / f"{atomic._UNFINISHED}7-a.png").write_bytes(b"half")
-    with Index(out) as index:
-        crop.run(index, **QUICK)
-    assert len(list((out / "crops").iterdir())) == 2

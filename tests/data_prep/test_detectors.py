@@ -146,6 +146,18 @@ def test_a_peak_in_the_map_becomes_its_box():
     np.testing.assert_allclose(scores, 1 / (1 + np.exp(-2)), rtol=1e-6)
 
 
+def test_a_face_that_fills_the_picture_is_found(default, canary):
+    close = np.ascontiguousarray(canary[40:240, 40:240])
+    boxes, _ = default(close)
+    assert len(boxes) == 1
+    assert iou(np.array([8, 8, 184, 184.0]), boxes).max() > 0.5
+
+
+def test_sides_that_are_too_small_are_refused():
+    with pytest.raises(ValueError, match="at least 64 pixels"):
+        network.Network(sides=(32,))
+
+
 def test_of_overlapping_boxes_the_best_stays():
     boxes = np.array([[0, 0, 10, 10], [1, 1, 10, 10], [20, 0, 10, 10]], float)
     kept, scores = suppressed(boxes, np.array([0.5, 0.9, 0.7]))

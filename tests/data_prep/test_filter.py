@@ -58,13 +58,17 @@ def text_page(height_px: int, side: int = 128) -> Image.Image:
 
 
 @pytest.mark.parametrize("side", [64, 128, 256])
-def test_edges_are_as_wide_as_the_blur_at_any_size(side):
+@pytest.mark.parametrize("turn", [0, 20, 45, 90])
+def test_edges_are_as_wide_as_the_blur_at_any_size_and_angle(side, turn):
     """A step of 60 or of 200 levels, blurred by s pixels, measures s."""
+    rows, columns = np.mgrid[:side, :side] - side / 2
+    angle = np.radians(turn)
+    across = np.cos(angle) * columns + np.sin(angle) * rows
     for height in (60, 200):
-        step = np.full((side, side, 3), 20.0, np.float32)
-        step[:, side // 2 :] += height
+        step = 20 + height * np.clip(across + 0.5, 0, 1)
         for s in (1.0, 1.5, 2.5):
-            image = np.rint(gaussian_filter(step, (0, s, 0))).astype(np.uint8)
+            smooth = np.rint(gaussian_filter(step, s)).astype(np.uint8)
+            image = np.repeat(smooth[..., None], 3, axis=-1)
             assert measure.blur_px(image) == pytest.approx(s, rel=0.15)
 
 
