@@ -45,7 +45,8 @@ TESTED = {
     "jinja2": Window("3.1", "3.1"),
     "pebble": Window("5.1", "5.2"),
     "protego": Window("0.4", "0.7"),
-    "urllib3": Window("2.0", "2.8"),
+    "threadpoolctl": Window("3.1", "3.6"),
+    "urllib3": Window("2.1", "2.8"),
 }
 PYTHON = Window("3.11", "3.13")
 # Useful, but a lesson runs without them: data sets by name, notebooks.

@@ -11,6 +11,7 @@ photograph and never a picture from the web.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from PIL import Image
+from threadpoolctl import ThreadpoolController
 
 from data_prep.detectors.boxes import Found, suppressed
 
@@ -100,7 +102,11 @@ class Network:
 
     def maps(self, x: np.ndarray) -> np.ndarray:
         """The output of `heads` for float32 (n, H, W, 3) in -1..1."""
-        return heads(x, self._conv, _doubled)
+        # The products are too small for several threads, and the threads of several
+        # processes hinder each other: without the limit a picture takes five times as
+        # long on a machine that has other work.
+        with _blas().limit(limits=1, user_api="blas"):
+            return heads(x, self._conv, _doubled)
 
     def _conv(
         self, x, name: str, filters: int, kernel: int, stride: int, dilation: int, relu
@@ -116,6 +122,11 @@ class Network:
         if relu:
             np.maximum(y, 0, out=y)
         return y.reshape(n, height, width, filters)
+
+
+@functools.cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _patches(x: np.ndarray, kernel: int, stride: int, dilation: int) -> np.ndarray:
