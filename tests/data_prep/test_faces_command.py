@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_prep.crop import CropSettings
 from PIL import Image
 
 from data_prep import pipeline
 from data_prep.__main__ import main
+from data_prep.crop import CropSettings
 from gan_lib.data.faces import faces
 from gan_lib.data.folders import load_folder
 
