@@ -217,8 +217,9 @@ plot.curves(
 #
 # One number hides who is left out. A detector that finds light faces more often than dark
 # ones makes a set that is lighter than the world, and every GAN trained on it draws that.
-# The cascade that most anime datasets were cut with finds nine of ten fair faces and two
-# of ten dark ones on drawn scenes with known skins.
+# The cascade that most anime datasets were cut with found nine of ten pale faces, half of
+# the brown ones and none of the five dark ones on 45 drawn faces with known skins
+# (`benchmarks/detection.py`, 2026-11-22).
 #
 # **Predict**: is recall the same for all skins here? Few faces a group: mind the bars.
 
