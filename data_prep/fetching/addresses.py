@@ -69,6 +69,8 @@ def parse(url: str, base: str = "") -> Address:
         parts = parse_url(urljoin(base, url) if base else url)
     except (urllib3.exceptions.LocationParseError, ValueError, UnicodeError):
         raise Unusable(f"not a URL: {url[:200]!r}") from None
+    if " " in (parts.host or ""):  # which older releases of urllib3 let through
+        raise Unusable(f"not a URL: {url[:200]!r}")
     if parts.scheme not in _PORTS:
         raise Unusable(f"not http or https: {url[:200]!r}")
     if not parts.host:
