@@ -4,8 +4,10 @@ import csv
 import hashlib
 import os
 import random
+import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -155,11 +157,16 @@ def test_killed_and_run_again_it_ends_with_the_same_files(
 
 
 @pytest.mark.slow
-def test_a_cluster_gives_the_same_files(pictures, packed, tmp_path):
+def test_a_cluster_gives_the_same_files_though_a_worker_is_killed(
+    pictures, packed, tmp_path
+):
     distributed = pytest.importorskip("distributed", reason="Dask is not installed")
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
     ) as cluster:
+        victim = next(iter(cluster.workers.values())).pid
+        killer = threading.Timer(1.5, os.kill, (victim, signal.SIGKILL))
+        killer.start()
         pipeline.faces(
             pictures,
             tmp_path / "out",
@@ -167,6 +174,9 @@ def test_a_cluster_gives_the_same_files(pictures, packed, tmp_path):
             progress=False,
             crop=CropSettings(size=64),
         )
+        killer.join()
+        with pytest.raises(ProcessLookupError):
+            os.kill(victim, 0)  # it was killed before the end, and is gone
     assert digests(tmp_path / "out") == digests(packed[0])
 
 
