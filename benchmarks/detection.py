@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from data_prep import detectors  # noqa: E402
+from data_prep.boxes import iou  # noqa: E402
 from data_prep.decode import decode_upright  # noqa: E402
-from data_prep.detectors.boxes import iou  # noqa: E402
 
 DATA = ROOT.parent / "shared" / "data"
 SCENES = DATA / "anime_scenes"
@@ -77,7 +77,8 @@ def loop(folder: str, rounds: int) -> dict:
 def ours(rounds: int) -> dict:
     """The stage `detect` with two processes, from an index to its rows."""
     from data_prep import detect
-    from data_prep.index import Index, Source, source_id
+    from data_prep.index import Index
+    from data_prep.records import Source, source_id
 
     with tempfile.TemporaryDirectory() as folder, Index(folder) as index:
         index.add(

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from process_tree import Watch
 from record import record
 
 from gan_lib.data.faces import faces
@@ -38,21 +39,6 @@ def draw(folder: Path, pictures: int) -> None:
         os.link(folder / f"{number % 100:05d}.jpg", folder / f"{number:05d}.jpg")
 
 
-def memory_mb(process: int) -> float:
-    """Of a process and all below it."""
-    total, waiting = 0, [process]
-    while waiting:
-        number = waiting.pop()
-        try:
-            text = Path(f"/proc/{number}/smaps_rollup").read_text()
-            children = Path(f"/proc/{number}/task/{number}/children").read_text()
-        except OSError:  # it has just ended
-            continue
-        total += int(text.split("Pss:")[1].split()[0])
-        waiting += [int(child) for child in children.split()]
-    return total / 1024
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=10_000)
@@ -64,10 +50,9 @@ def main():
             command = [sys.executable, "-m", "data_prep", name, *words, "--quiet"]
             start = time.monotonic()
             run = subprocess.Popen(map(str, command), cwd=ROOT)
-            samples = []
-            while run.poll() is None:
-                samples.append(memory_mb(run.pid))
-                time.sleep(0.2)
+            watch = Watch(run)
+            run.wait()
+            samples = watch.history
             tenth = len(samples) // 10
             early = statistics.median(samples[tenth : 2 * tenth])
             late = statistics.median(samples[-2 * tenth : -tenth])

@@ -21,7 +21,8 @@ from PIL import Image
 from record import record
 
 from data_prep import pack
-from data_prep.index import Face, Index, Source, source_id
+from data_prep.index import Index
+from data_prep.records import Face, Source, source_id
 from data_prep.report import write_report
 
 MEMORY = """

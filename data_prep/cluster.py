@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from data_prep.decode import Unusable
+from data_prep.workers import Failure
 
 SHARD = 16  # tasks sent together
 _WAITING = 4  # shards in hand for each worker
@@ -77,8 +78,6 @@ def _do_shard(work: Callable[[Any], Any], shard: list) -> list:
 
 
 def _do(work: Callable[[Any], Any], task: Any) -> Any:
-    from data_prep.workers import Failure
-
     try:
         return work(task)
     except Unusable as error:
@@ -89,8 +88,6 @@ def _do(work: Callable[[Any], Any], task: Any) -> Any:
 
 def _collect(client, work, shard: list, future) -> Iterator[tuple[Any, Any]]:
     from distributed.scheduler import KilledWorker
-
-    from data_prep.workers import Failure
 
     try:
         yield from zip(shard, future.result(), strict=True)

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,14 +18,14 @@ from tqdm.auto import tqdm
 
 from data_prep import atomic, measure
 from data_prep.cut import MARGIN, Square, place, sample
-from data_prep.index import Face, Index, Source
+from data_prep.index import Index
 from data_prep.pixels import read_pixels
-from data_prep.workers import Failure
+from data_prep.records import Face, Source
+from data_prep.workers import Failure, batches
 from data_prep.workers import run as work_off
 
 FOLDER = "crops"
 _VERSION = 1  # raised when the same settings would give other crops or measures
-_BATCH, _BATCH_S = 32, 2.0  # results, seconds: what a kill may lose
 _VIEW_PX = 256  # letters are looked for at the size they have in the picture, up to it
 _UNTAKEN = {"largest": "not the largest face", "best": "not the best face"}
 
@@ -116,7 +115,7 @@ def run(
         for task in tasks:
             counts.update(cropped=len(task.faces), dropped=len(task.dropped))
         return dict(counts)
-    for batch in _batches(work_off(crop, tasks, workers=workers)):
+    for batch in batches(work_off(crop, tasks, workers=workers)):
         counts.update(_store(index, batch))
     _remove_stale(index)
     return dict(counts)
@@ -248,17 +247,6 @@ def measures(
         "flipped": measure.phash(pixels[:, ::-1]),
         "thumbnail": measure.thumbnail(pixels),
     }
-
-
-def _batches(results) -> Iterator[list]:
-    batch: list = []
-    last = time.monotonic()
-    for pair in results:
-        batch.append(pair)
-        if len(batch) >= _BATCH or time.monotonic() - last > _BATCH_S:
-            yield batch
-            batch, last = [], time.monotonic()
-    yield batch
 
 
 _NOTHING = {"output": "", "output_sha256": "", "phash": "", "measures": ""}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,8 +11,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from data_prep.hashes import NearHashes
-from data_prep.index import Face, Index
+from data_prep.index import Index
 from data_prep.measure import MOVES, THUMBNAIL
+from data_prep.records import Face
 
 _EXACT, _NEAR = "exact duplicate: ", "near duplicate: "
 _TOGETHER = 64  # thumbnails compared at once
@@ -114,19 +114,11 @@ def run(
     faces.sort(key=_best_first)
     found = find_copies(crops_of(faces), settings)
     bar = tqdm(found, "dedupe", len(faces), unit="face", disable=not progress)
-    changed = []
-    counts = Counter({"kept": 0, "dropped": 0})
-    for face, copy in zip(faces, bar, strict=True):
-        reason = _reason(copy, faces[copy.of].output) if copy else ""
-        status = "dropped" if reason else "kept"
-        counts[status] += 1
-        if (face.status, face.reason) != (status, reason):
-            changed.append((face, status, reason))
+    reasons = [_reason(copy, faces[copy.of].output) if copy else "" for copy in bar]
     if not dry_run:
-        with index.transaction():
-            for face, status, reason in changed:
-                index.update_face(face, status=status, reason=reason)
-    return dict(counts)
+        index.judge(zip(faces, reasons, strict=True))
+    dropped = sum(map(bool, reasons))
+    return {"kept": len(faces) - dropped, "dropped": dropped}
 
 
 def _reason(copy: Copy, kept: str) -> str:

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,13 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from data_prep import detectors
-from data_prep.index import Face, Index, Source
+from data_prep.index import Index
 from data_prep.pixels import read_pixels
-from data_prep.workers import Failure
+from data_prep.records import NO_FACE, Face, Source
+from data_prep.workers import Failure, batches
 from data_prep.workers import run as run_in_processes
 
 _VERSION = 1  # raised when the same settings would find other faces
-_BATCH, _BATCH_S = 32, 2.0  # results, seconds: what a kill may lose
-NO_FACE = "no face found"
 
 
 @dataclass(frozen=True)
@@ -116,14 +114,8 @@ def run(
     tasks = (Task(str(index.folder), source, settings) for source in pending)
     results = run_in_processes(find, tasks, workers=workers)
     bar = tqdm(results, "detect", len(pending), unit="picture", disable=not progress)
-    batch: list[tuple[Task, Found | Failure]] = []
-    last = time.monotonic()
-    for pair in bar:
-        batch.append(pair)
-        if len(batch) >= _BATCH or time.monotonic() - last > _BATCH_S:
-            counts.update(_store(index, batch, key))
-            batch, last = [], time.monotonic()
-    counts.update(_store(index, batch, key))
+    for batch in batches(bar):
+        counts.update(_store(index, batch, key))
     return dict(counts)
 
 

@@ -33,10 +33,10 @@ from data_prep.fetching.notes import Notes
 from data_prep.fetching.partial import FOLDER as PARTS
 from data_prep.fetching.partial import Partial
 from data_prep.fetching.settings import DEFAULTS, FetchSettings
-from data_prep.index import Index, Source
+from data_prep.index import Index
 from data_prep.purged import listed, remove_purged
+from data_prep.records import Source
 
-_BATCH, _BATCH_S = 32, 2.0
 _RATING = "rating"  # how the reason of a picture begins that its rating leaves out
 
 
@@ -176,7 +176,7 @@ class _Run:
             else:
                 outcome = Outcome("fetched", picture=result)
             self._record(task.source, outcome)
-            self._write(every_s=_BATCH_S)
+            self._write(every_s=children.BATCH_S)
 
     def _task(self, source: Source) -> verify.Task:
         limits = (self.settings.min_side_px, self.settings.max_pixels)
@@ -191,7 +191,7 @@ class _Run:
                     if result is not None:
                         self._record(*result)
                         self._note(notes, *result)
-                    self._write(every_s=_BATCH_S)
+                    self._write(every_s=children.BATCH_S)
 
     def _note(self, notes: Notes, source: Source, outcome: Outcome) -> None:
         origin = outcome.picture.origin if outcome.picture else None
@@ -225,7 +225,7 @@ class _Run:
             kept = outcome.status == "fetched"
             values["path"] = f"{verify.FOLDER}/{source.id}.png" if kept else ""
         self._changes.append((source, values))
-        if len(self._changes) >= _BATCH:
+        if len(self._changes) >= children.BATCH:
             self._write()
 
     def _write(self, every_s: float = 0.0) -> None:

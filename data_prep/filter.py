@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from tqdm.auto import tqdm
 
 from data_prep.dedupe import is_copy
-from data_prep.index import Face, Index
+from data_prep.index import Index
+from data_prep.records import Face
 
 
 @dataclass(frozen=True)
@@ -71,21 +72,17 @@ def run(
     Returns: how many crops are "kept" (copies among them) and "dropped".
     """
     counts = Counter({"kept": 0, "dropped": 0})
-    changes: list[tuple[Face, str, str]] = []
+    verdicts: list[tuple[Face, str]] = []
     faces = index.faces()
     for face in tqdm(faces, "filter", unit="face", disable=not progress):
         if not face.output:
             continue  # no crop was made of it, and its reason is crop's
         reason = verdict(json.loads(face.measures), settings)
-        status = "dropped" if reason else "kept"
-        counts[status] += 1
-        stays = not reason and is_copy(face)
-        if not stays and (face.status, face.reason) != (status, reason):
-            changes.append((face, status, reason))
+        counts["dropped" if reason else "kept"] += 1
+        if reason or not is_copy(face):
+            verdicts.append((face, reason))
     if not dry_run:
-        with index.transaction():
-            for face, status, reason in changes:
-                index.update_face(face, status=status, reason=reason)
+        index.judge(verdicts)
     return dict(counts)
 
 

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import os
+import io
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from data_prep.records import Face, Source, marks, source_id
-
-__all__ = ["Face", "Index", "Source", "source_id"]
+from data_prep.atomic import replacing
+from data_prep.records import Face, Source, marks
 
 FILE_NAME = "index.sqlite"
 COLUMNS = (
@@ -166,6 +165,14 @@ class Index:
         names = ", ".join(f"{name} = ?" for name in values)
         self._run(f"UPDATE {table} SET {names} WHERE {where}", [*values.values(), *key])
 
+    def judge(self, verdicts: Iterable[tuple[Face, str]]) -> None:
+        """Drop each face for its reason, keep it where that is ""; all or nothing."""
+        with self.transaction():
+            for face, reason in verdicts:
+                status = "dropped" if reason else "kept"
+                if (face.status, face.reason) != (status, reason):
+                    self.update_face(face, status=status, reason=reason)
+
     def set_faces(self, source: str, faces: Sequence[Face], detect_key: str) -> None:
         """Replace what was found in one picture; its crops are made anew."""
         with self.transaction():
@@ -208,17 +215,12 @@ class Index:
         A text that a spreadsheet would take for a formula gets an apostrophe.
         """
         path = Path(path or self.folder / "manifest.csv")
-        unfinished = path.with_name(f"unfinished-{os.getpid()}-{path.name}")
-        try:
-            with unfinished.open("w", newline="", encoding="utf-8") as file:
-                table = csv.DictWriter(file, COLUMNS)
-                table.writeheader()
-                table.writerows(self._rows())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with replacing(path) as file:
+            text = io.TextIOWrapper(file, "utf-8", newline="")
+            table = csv.DictWriter(text, COLUMNS)
+            table.writeheader()
+            table.writerows(self._rows())
+            text.detach()  # writes the rest, and leaves the file open
         return path
 
     def _rows(self) -> Iterable[dict]:

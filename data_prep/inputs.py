@@ -17,7 +17,7 @@ from typing import Any
 
 from data_prep.decode import Unusable
 from data_prep.fetching import addresses, gallery
-from data_prep.index import Source, source_id
+from data_prep.records import Source, source_id
 from data_prep.scan import printable, scan_folder, scan_zip
 
 LISTS = (".txt", ".csv", ".tsv", ".jsonl", ".ndjson")

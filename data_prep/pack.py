@@ -28,11 +28,12 @@ from PIL import Image, UnidentifiedImageError
 from tqdm.auto import tqdm
 
 from data_prep.atomic import replacing, sha256, sweep
-from data_prep.index import Face, Index, Source
+from data_prep.index import Index
 from data_prep.packing import shards
 from data_prep.packing.packed import FILE_NAME, SUMS, describe, read_json
 from data_prep.packing.shards import Item, Shard
 from data_prep.purged import remove_purged
+from data_prep.records import Face, Source, split_of
 from data_prep.report import write_report
 
 FORMATS = ("folder", "tfrecord", "webdataset", "stylegan")
@@ -82,7 +83,7 @@ def run(
     index: Index,
     settings: PackSettings = PackSettings(),
     *,
-    workers: int = 0,
+    workers: int | str = 0,
     progress: bool = True,
     dry_run: bool = False,
 ) -> dict[str, int]:
@@ -127,15 +128,6 @@ def last_settings(folder: Path) -> PackSettings | None:
         if settings := read_json(folder / name).get("settings", {}).get("pack"):
             return PackSettings(**settings | {"formats": tuple(settings["formats"])})
     return None
-
-
-def split_of(source_id: str, validation: float) -> str:
-    """The split of a picture, for good: "validation" if u(id) < share, else "train".
-
-    u is a hash, uniform in [0, 1). A larger share keeps what a smaller one held back.
-    """
-    digest = hashlib.sha256(source_id.encode()).digest()
-    return "validation" if int.from_bytes(digest[:8]) < validation * 2**64 else "train"
 
 
 def _items(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.decode import Unusable, decode_upright
-from data_prep.index import Source
+from data_prep.records import Source
 from data_prep.scan import explain, printable
 
 MAX_BYTES = 100_000_000

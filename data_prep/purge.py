@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep import pack
-from data_prep.index import Index, source_id
+from data_prep.index import Index
 from data_prep.purged import files_of, listed, remove_purged
-from data_prep.records import HOST
+from data_prep.records import HOST, source_id
 from data_prep.report import write_report
 
 

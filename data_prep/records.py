@@ -7,6 +7,7 @@ import hashlib
 from urllib.parse import urlsplit
 
 HOST = "host:"
+NO_FACE = "no face found"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +85,15 @@ class Face:
 
 def source_id(source: str) -> str:
     return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def split_of(source_id: str, validation: float) -> str:
+    """The split of a picture, for good: "validation" if u(id) < share, else "train".
+
+    u is a hash, uniform in [0, 1). A larger share keeps what a smaller one held back.
+    """
+    digest = hashlib.sha256(source_id.encode()).digest()
+    return "validation" if int.from_bytes(digest[:8]) < validation * 2**64 else "train"
 
 
 def host_of(source: str) -> str:

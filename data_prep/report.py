@@ -18,10 +18,10 @@ import jinja2
 import numpy as np
 
 from data_prep.atomic import replacing
-from data_prep.index import Face, Index, Source
-from data_prep.records import host_of
+from data_prep.index import Index
+from data_prep.records import NO_FACE, Face, Source, host_of
 from data_prep.reporting.page import PAGE
-from data_prep.reporting.stats import NO_FACE, reason_kind, stats, without_face
+from data_prep.reporting.stats import reason_kind, stats, without_face
 from data_prep.reporting.thumbnails import KEPT_COLOR, OTHER_COLOR, Thumbnail, draw
 from data_prep.scan import printable
 
@@ -45,7 +45,7 @@ class Sheet:
     images: tuple[tuple[str, str], ...] = ()  # (data URI, text for those who hear it)
 
 
-def write_report(index: Index, *, workers: int = 0) -> Path:
+def write_report(index: Index, *, workers: int | str = 0) -> Path:
     """Write OUTPUT/report.html, about 5 MB at most, unless it is there already.
 
     Args:

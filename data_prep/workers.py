@@ -13,6 +13,7 @@ import concurrent.futures
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from data_prep.decode import Unusable
 
 DEADLINE_S = 60.0
 MEMORY_MB = 3_000
+BATCH, BATCH_S = 32, 2.0  # results and seconds between two writings of the index
 _WAITING = 4  # tasks in hand for each worker
 
 
@@ -83,6 +85,18 @@ def run(
     finally:
         pool.stop()
         pool.join()
+
+
+def batches(results: Iterable[Any]) -> Iterator[list]:
+    """Results in lists to be written at once: few enough that a kill loses little."""
+    batch: list = []
+    last = time.monotonic()
+    for result in results:
+        batch.append(result)
+        if len(batch) >= BATCH or time.monotonic() - last > BATCH_S:
+            yield batch
+            batch, last = [], time.monotonic()
+    yield batch
 
 
 def cores() -> int:

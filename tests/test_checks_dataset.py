@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from data_prep.detectors import boxes
+from data_prep import boxes
 from gan_lib import checks
 from gan_lib.checks import dataset
 

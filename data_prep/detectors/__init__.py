@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.atomic import sha256
+from data_prep.boxes import Found, iou, suppressed
 from data_prep.detectors import models, network, others
-from data_prep.detectors.boxes import Found, iou, suppressed
 
 NAMES = ("default", "lbp", "yunet", "animeface")
 _CANARY_HEAD = np.array([48.0, 48.0, 184.0, 184.0])

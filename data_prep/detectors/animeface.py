@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 from PIL import Image
 
-from data_prep.detectors.boxes import Found, suppressed
+from data_prep.boxes import Found, suppressed
 
 # Its face boxes are 1.31 times the tight width, head boxes 1.84 times.
 _SIDE = 1.84 / 1.31

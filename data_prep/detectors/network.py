@@ -21,7 +21,7 @@ from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from PIL import Image
 from threadpoolctl import ThreadpoolController
 
-from data_prep.detectors.boxes import Found, suppressed
+from data_prep.boxes import Found, suppressed
 
 WEIGHTS = Path(__file__).with_name("network.npz")
 # Pixels of the longer side as the network sees the picture: once for heads of 1/20 to

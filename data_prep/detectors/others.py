@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from data_prep.boxes import Found, suppressed
 from data_prep.detectors import cascade
-from data_prep.detectors.boxes import Found, suppressed
 
 YUNET_MIN_SCORE = 0.6
 # A head box for a YuNet face box: its side, in means of the face's width and height,

@@ -31,7 +31,7 @@ from data_prep.fetching.politeness import (
     retry_after_s,
 )
 from data_prep.fetching.settings import FetchSettings
-from data_prep.index import Source
+from data_prep.records import Source
 
 MAX_HOPS = 5
 _BREAK_AFTER = 10  # failures of one host in a row

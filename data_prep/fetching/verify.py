@@ -15,8 +15,8 @@ from PIL import Image
 from data_prep.atomic import replacing
 from data_prep.decode import Unusable, decode_upright
 from data_prep.fetching.partial import Origin, Partial
-from data_prep.index import Source
 from data_prep.pixels import read_bytes
+from data_prep.records import Source
 
 FOLDER = "sources"
 # Lossless at any level; this one takes a fifth of the time for a sixth more bytes.

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from data_prep.atomic import replacing
-from data_prep.index import Face, Source
 from data_prep.packing.tfrecord import Value, example, write_record
+from data_prep.records import Face, Source
 
 # Raise it when the same faces would give other bytes: all shards are then made anew.
 VERSION = 1

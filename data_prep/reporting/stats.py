@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from data_prep.index import Face, Index, Source
-
-NO_FACE = "no face found"
+from data_prep.index import Index
+from data_prep.records import NO_FACE, Face, Source
 
 
 def reason_kind(reason: str) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from data_prep.decode import Unusable, decode_upright
-from data_prep.index import Face, Source
 from data_prep.pixels import read_pixels
+from data_prep.records import Face, Source
 from data_prep.scan import explain
 from data_prep.workers import Failure
 from data_prep.workers import run as run_workers
@@ -37,7 +37,7 @@ class Thumbnail:
 
 
 def draw(
-    folder: Path, wanted: Iterable[Thumbnail], workers: int = 0
+    folder: Path, wanted: Iterable[Thumbnail], workers: int | str = 0
 ) -> dict[Thumbnail, bytes]:
     """WebP bytes of each thumbnail that can be drawn, in the order of `wanted`."""
     tasks = list(dict.fromkeys((folder, thumbnail) for thumbnail in wanted))

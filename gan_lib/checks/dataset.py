@@ -6,8 +6,8 @@ import hashlib
 
 import numpy as np
 
-from data_prep.detectors import boxes
-from data_prep.pack import split_of
+from data_prep import boxes
+from data_prep.records import split_of
 from gan_lib.checks.answers import Answer, as_array, ask, compare, settle
 
 
@@ -17,7 +17,7 @@ def iou(answer: Answer) -> Answer:
     Args:
         answer: (one, many) -> float (n,); one (4,) and many (n, 4) hold x, y, width
             and height, all float.
-    Returns: `answer`, or `data_prep.detectors.boxes.iou` if still open.
+    Returns: `answer`, or `data_prep.boxes.iou` if still open.
     Raises: AssertionError if the answer is wrong.
     """
     name = "iou"

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from data_prep.index import Face, Index, Source, source_id
+from data_prep.index import Index
+from data_prep.records import Face, Source, source_id
 
 
 def face(seed: int, side: int = 256) -> Image.Image:

@@ -22,7 +22,8 @@ from PIL import Image
 from data_prep import crop
 from data_prep.crop import CropSettings, choose
 from data_prep.cut import EYE_DISTANCE, EYE_HEIGHT, Square, cut, mirrored, place, sample
-from data_prep.index import Face, Index, source_id
+from data_prep.index import Index
+from data_prep.records import Face, source_id
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"workers": 1, "progress": False}

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageCms, ImageFile
 
 from data_prep.decode import EXIF_ORIENTATION, Unusable, decode_square, decode_upright
-from data_prep.index import Source, source_id
 from data_prep.pixels import read_pixels
+from data_prep.records import Source, source_id
 from data_prep.scan import scan_folder
 
 

@@ -19,7 +19,8 @@ from data_prep.dedupe import (
     find_copies,
 )
 from data_prep.hashes import NearHashes
-from data_prep.index import Face, Index
+from data_prep.index import Index
+from data_prep.records import Face
 
 QUIET = {"progress": False}
 

@@ -16,7 +16,8 @@ from PIL import Image
 
 from data_prep import detect, detectors
 from data_prep.detect import DetectSettings, Task
-from data_prep.index import Index, Source, source_id
+from data_prep.index import Index
+from data_prep.records import Source, source_id
 
 ROOT = Path(__file__).parents[2]
 

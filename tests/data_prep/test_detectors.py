@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from data_prep import detectors
+from data_prep.boxes import iou, suppressed
 from data_prep.decode import decode_upright
 from data_prep.detectors import network
-from data_prep.detectors.boxes import iou, suppressed
 
 SCENES = "anime_scenes"
 

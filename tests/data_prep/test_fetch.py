@@ -11,7 +11,8 @@ from PIL import Image
 from data_prep import fetch, inputs
 from data_prep.decode import decode_upright
 from data_prep.fetching.settings import FetchSettings
-from data_prep.index import Index, Source, source_id
+from data_prep.index import Index
+from data_prep.records import Source, source_id
 
 
 @pytest.fixture(autouse=True)

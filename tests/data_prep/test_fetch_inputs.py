@@ -9,7 +9,8 @@ from hostile_server import picture
 from data_prep import inputs
 from data_prep.fetching import gallery
 from data_prep.fetching.settings import FetchSettings
-from data_prep.index import Index, source_id
+from data_prep.index import Index
+from data_prep.records import source_id
 
 URL = "http://h.org/a.png"
 

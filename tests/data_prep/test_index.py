@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from data_prep.index import COLUMNS, Face, Index, Source, source_id
+from data_prep.index import COLUMNS, Index
+from data_prep.records import Face, Source, source_id
 
 
 def source(name, **values):
@@ -96,7 +97,8 @@ def test_reading_only_makes_nothing(tmp_path):
 
 WRITER = """
 import sys
-from data_prep.index import Index, Source, source_id
+from data_prep.index import Index
+from data_prep.records import Source, source_id
 with Index(sys.argv[1]) as index:
     index.add([Source(id=source_id(str(n)), source=str(n)) for n in range(500)])
     print("ready", flush=True)

@@ -16,8 +16,9 @@ from work_folders import add_picture, fill, tree
 
 from data_prep import atomic, pack
 from data_prep.index import Index
-from data_prep.pack import PackSettings, split_of
+from data_prep.pack import PackSettings
 from data_prep.packing.packed import verify
+from data_prep.records import split_of
 
 ALL = PackSettings(formats=pack.FORMATS, shard_size=5)
 HERE = Path(__file__).parent

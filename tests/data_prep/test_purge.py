@@ -13,10 +13,10 @@ import pytest
 from work_folders import add_picture, fill, png, tree
 
 from data_prep import pack
-from data_prep.index import Index, Source, source_id
+from data_prep.index import Index
 from data_prep.packing.packed import verify
 from data_prep.purge import purge
-from data_prep.records import host_of, marks
+from data_prep.records import Source, host_of, marks, source_id
 
 URL = "https://a.example.org/0.png"
 ALL = pack.PackSettings(formats=pack.FORMATS, shard_size=5)

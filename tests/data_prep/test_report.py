@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from work_folders import add_picture, fill, png
 
-from data_prep.index import Face, Index, Source, source_id
+from data_prep.index import Index
+from data_prep.records import Face, Source, source_id
 from data_prep.report import SHEET_SIZE, TABLE_ROWS, write_report
 from data_prep.reporting.thumbnails import Thumbnail, draw
 

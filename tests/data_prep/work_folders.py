@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from data_prep.index import Face, Index, Source, source_id
+from data_prep.index import Index
+from data_prep.records import Face, Source, source_id
 
 
 def png(seed: int, size: int = 16) -> bytes:
