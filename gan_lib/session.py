@@ -25,7 +25,7 @@ def run(
     """The body of `GAN.fit`; its arguments are explained there."""
     if kimg <= 0:
         raise ValueError(f"Expected `kimg` > 0. Received: {kimg}")
-    batch_size = _batch_size(data)
+    batch_size = _batch_size(data, gan.batch_names)
     per_call = gan.steps_per_execution
     steps_per_tick = (tick_kimg or kimg / 50) * 1000 / batch_size
     steps_per_tick = max(1, round(steps_per_tick / per_call)) * per_call
@@ -76,7 +76,7 @@ def _history(gan) -> keras.callbacks.History:
     return history
 
 
-def _batch_size(data) -> int:
+def _batch_size(data, names: tuple[str, ...]) -> int:
     if hasattr(data, "batch_size"):
         return int(data.batch_size)
     if not isinstance(data, tf.data.Dataset):
@@ -85,16 +85,21 @@ def _batch_size(data) -> int:
             f"Received: {type(data).__name__}. For an array of uint8 images write "
             "`Batches(images, batch_size=64)`."
         )
-    spec = data.element_spec
-    is_images = isinstance(spec, tf.TensorSpec) and spec.dtype.is_floating
-    if not is_images or spec.shape.rank != 4:
+    specs = tf.nest.flatten(data.element_spec)
+    are_images = all(
+        isinstance(spec, tf.TensorSpec)
+        and spec.dtype.is_floating
+        and spec.shape.rank == 4
+        for spec in specs
+    )
+    if not are_images or len(specs) != len(names):
         raise ValueError(
-            "Expected a dataset of float32 image batches (B, H, W, C) in [-1, 1], "
-            f"without labels. Received elements of {spec}. Change them with "
-            "`dataset.map(...)`; `gan_lib.data.pipeline.to_float` makes floats of "
-            "uint8 images."
+            "Expected a dataset of float32 image batches (B, H, W, C) in [-1, 1]: "
+            f"{' and '.join(names)}, nothing else. Received elements of "
+            f"{data.element_spec}. Change them with `dataset.map(...)`; "
+            "`gan_lib.data.pipeline.to_float` makes floats of uint8 images."
         )
-    size = spec.shape[0]
+    size = specs[0].shape[0]
     if size is None:
         raise ValueError(
             "Expected batches of one fixed size. Batch your dataset with "

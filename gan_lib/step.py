@@ -22,18 +22,22 @@ def train(gan, real_images):
 
     Args:
         gan: the `GAN`; its three hooks say what each player wants.
-        real_images: float32 (B, H, W, C), range [-1, 1].
+        real_images: float32 (B, H, W, C), range [-1, 1], or several such batches of
+            one length, in a tuple.
     Returns: dict of running means, one for each of `gan.log_names`.
     """
     draws = _draws(gan)
-    batch = tf.shape(real_images, tf.int64)[0] * draws.replicas
+    batch = _batch_size(real_images) * draws.replicas
     running = [
         (weight, tf.identity(weight.value))
         for player in (gan.generator, gan.discriminator)
         for weight in player.non_trainable_weights
     ]
-    _check(gan, "real_images", tf.reduce_sum(real_images))
-    if gan.discriminator_steps == 1:
+    total = tf.add_n([tf.reduce_sum(batch) for batch in tf.nest.flatten(real_images)])
+    _check(gan, "real_images", total)
+    if gan.discriminator_steps == 0:
+        _turn_of_generator(gan, real_images, draws, batch)
+    elif gan.discriminator_steps == 1:
         with tf.GradientTape() as tape:
             fake_images = gan.forward(real_images, draws)
             with tape.stop_recording():
@@ -82,6 +86,10 @@ def penalty(gan, real_images, fake_images, draws: Draws):
     batch = tf.shape(real_images, tf.int64)[0] * draws.replicas
     number = gan.images_seen.value // batch
     return tf.cond(number % gan.penalty_every == 0, compute, lambda: 0.0)
+
+
+def _batch_size(real_images):
+    return tf.shape(tf.nest.flatten(real_images)[0], tf.int64)[0]
 
 
 def _draws(gan) -> Draws:

@@ -31,7 +31,8 @@ class GAN(keras.Model):
     same fakes (as dcgan.torch does) saves one pass through the generator.
 
     A paper overrides three hooks and no loop: `forward` (what the generator makes of
-    a batch), `discriminator_objective` and `generator_objective` (loss and logs).
+    a batch), `discriminator_objective` and `generator_objective` (loss and logs); and
+    names what a batch holds (`batch_names`) and what is logged (`log_names`).
 
     The averaged generator, float32, follows the weights and the batch-norm averages
     w of the trained one with a half-life counted in images, so that it does not
@@ -49,6 +50,7 @@ class GAN(keras.Model):
             half. 0: no averaging.
     """
 
+    batch_names: tuple[str, ...] = ("real_images",)
     log_names: tuple[str, ...] = (
         "discriminator_loss",
         "generator_loss",
@@ -71,7 +73,6 @@ class GAN(keras.Model):
     ):
         super().__init__(name=name)
         self.generator, self.discriminator = generator, discriminator
-        self.latent_dim = generator.input_shape[-1]
         self.ema_half_life_kimg = ema_half_life_kimg
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.ema_generator = export.portable_copy(generator)
@@ -122,7 +123,8 @@ class GAN(keras.Model):
             penalty_every: compute it only every so many steps, with a factor as
                 much larger (lazy regularisation, Karras et al. 2020, section 3.1,
                 arXiv:1912.04958).
-            discriminator_steps: discriminator moves for each generator move.
+            discriminator_steps: discriminator moves for each generator move; 0: it
+                never moves, for a generator whose objective does not ask it.
             jit_compile: compile the step with XLA. "auto": on a GPU only; on a CPU
                 XLA is the slower one for convolutions.
             steps_per_execution: training steps in one call from Python.
@@ -139,12 +141,12 @@ class GAN(keras.Model):
                 f"Expected `penalty` to be one of {PENALTIES}, a function or None. "
                 f"Received: {penalty!r}"
             )
-        for label, value in (
-            ("penalty_every", penalty_every),
-            ("discriminator_steps", discriminator_steps),
+        for label, value, least in (
+            ("penalty_every", penalty_every, 1),
+            ("discriminator_steps", discriminator_steps, 0),
         ):
-            if value < 1:
-                raise ValueError(f"Expected `{label}` >= 1. Received: {value}")
+            if value < least:
+                raise ValueError(f"Expected `{label}` >= {least}. Received: {value}")
         self.losses_of = losses.get(loss) if isinstance(loss, str) else loss
         self.real_labels, self.fake_labels = tuple(real_labels), tuple(fake_labels)
         if self._uses_labels() and not self.losses_of.takes_labels:
@@ -175,6 +177,11 @@ class GAN(keras.Model):
     @property
     def metrics(self):
         return list(self.trackers.values()) if self.compiled else []
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of the latents that the generator is built for."""
+        return self.generator.input_shape[-1]
 
     @property
     def kimg(self) -> float:
@@ -247,8 +254,8 @@ class GAN(keras.Model):
 
         Args:
             data: `gan_lib.data.pipeline.Batches`, or a `tf.data.Dataset` of float32
-                image batches in [-1, 1] with one fixed batch size and a repeatable
-                order.
+                image batches in [-1, 1] (or tuples of them, where the model asks for
+                pairs) with one fixed batch size and a repeatable order.
             kimg: when to stop, counted from the very first start, in thousands of
                 real images; rounded up to whole ticks.
             resume: folder of checkpoints. Training goes on from the newest sound

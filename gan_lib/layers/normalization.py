@@ -7,6 +7,9 @@ import tensorflow as tf
 
 from gan_lib.layers import cpu_kernels
 
+# Pixels of a map from which one kernel call for each image beats one for all.
+SMALLEST_FUSED_MAP = 256
+
 
 @keras.saving.register_keras_serializable("gan_lib")
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -58,3 +61,63 @@ class BatchNormalization(keras.layers.BatchNormalization):
             ):
                 average.assign(average + (value - average) * (1 - self.momentum))
         return outputs
+
+
+@keras.saving.register_keras_serializable("gan_lib")
+class InstanceNormalization(keras.layers.GroupNormalization):
+    """Each image's own mean and variance, channel by channel.
+
+    y = (x - mean_HW(x)) / sqrt(var_HW(x) + epsilon)  [gamma y + beta]
+    Ulyanov et al. 2016, equation (1), arXiv:1607.08022; biased variance.
+
+    `keras.layers.GroupNormalization` with one channel a group, and the settings of
+    the translation papers' code as defaults. On a CPU each image goes through the
+    fused kernel that batch normalization uses, which is faster on maps of 16 x 16
+    and more. Input and output shape: (B, H, W, C).
+
+    Args:
+        epsilon: 1e-5 (Keras's own default for groups is 1e-3).
+        center, scale: whether beta and gamma are learned; the papers have none.
+    """
+
+    stock = keras.layers.GroupNormalization.from_config
+
+    def __init__(
+        self, epsilon=1e-5, center=False, scale=False, groups=-1, axis=-1, **kwargs
+    ):
+        if groups != -1 or axis not in (-1, 3):
+            raise ValueError(
+                "Expected `groups=-1` and `axis=-1`: one group a channel, channels "
+                f"last. Received: groups={groups}, axis={axis}. Other groups are "
+                "keras.layers.GroupNormalization."
+            )
+        super().__init__(
+            groups=-1, axis=-1, epsilon=epsilon, center=center, scale=scale, **kwargs
+        )
+
+    def call(self, inputs):
+        inputs = keras.ops.cast(inputs, self.compute_dtype)
+        batch, height, width, channels = inputs.shape
+        fusable = (
+            cpu_kernels.on_cpu()
+            and None not in (batch, height, width)
+            and (batch == 1 or height * width >= SMALLEST_FUSED_MAP)
+            and inputs.dtype in (tf.float32, tf.bfloat16)
+        )
+        if not fusable:
+            return super().call(inputs)
+        gain = self.gamma.value if self.scale else tf.ones(channels)
+        offset = self.beta.value if self.center else tf.zeros(channels)
+        images = [
+            tf.raw_ops.FusedBatchNormV3(
+                x=image,
+                scale=gain,
+                offset=offset,
+                mean=[],
+                variance=[],
+                epsilon=self.epsilon,
+                is_training=True,
+            ).y
+            for image in tf.split(inputs, batch)
+        ]
+        return tf.concat(images, 0)

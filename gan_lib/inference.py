@@ -1,0 +1,30 @@
+"""Using a network as it was trained, without training it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+
+def as_trained(network: keras.Model) -> Callable[..., tf.Tensor]:
+    """A function (x, seed, number) -> outputs of the network in training mode.
+
+    It leaves no trace in the network: running averages and the random states of the
+    dropouts stay as they are. `seed` and `number` choose the dropouts' numbers.
+    """
+
+    @tf.function(reduce_retracing=True)
+    def call(x, seed, number):
+        state = [
+            tf.cast(tf.stack([seed + index, number]), variable.dtype)
+            if variable.path.endswith("seed_generator_state")  # of a dropout
+            else variable.value
+            for index, variable in enumerate(network.non_trainable_variables)
+        ]
+        weights = [variable.value for variable in network.trainable_variables]
+        outputs, _ = network.stateless_call(weights, state, x, training=True)
+        return outputs
+
+    return lambda x, seed, number: call(x, tf.constant(seed), tf.constant(number))
