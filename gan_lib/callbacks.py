@@ -6,7 +6,7 @@ All are Keras callbacks for `GAN.fit`; their "epoch" is its tick.
 from __future__ import annotations
 
 import csv
-import os
+import io
 import sys
 import warnings
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from data_prep.atomic import replacing
 from gan_lib import plot
 from gan_lib.data.pipeline import to_uint8
 from gan_lib.latents import sample
@@ -67,10 +68,8 @@ class FixedLatentGrid(keras.callbacks.Callback):
     def _draw(self):
         images = to_uint8(self.model.generate(self.latents))
         name = f"{round(self.model.kimg * 1000):012d}.npy"
-        unfinished = self.directory / f"unfinished-{name}"
-        with unfinished.open("wb") as file:
+        with replacing(self.directory / name, durable=False) as file:
             np.save(file, images)
-        os.replace(unfinished, self.directory / name)
 
 
 class HistoryFile(keras.callbacks.Callback):
@@ -82,13 +81,12 @@ class HistoryFile(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         rows = self.model.history_rows
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_name(f"unfinished-{self.path.name}")
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0])
+        with replacing(self.path, durable=False) as file:
+            text = io.TextIOWrapper(file, "utf-8", newline="")
+            writer = csv.DictWriter(text, rows[0])
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(unfinished, self.path)
+            text.detach()  # writes the rest, and leaves the file open
 
 
 class LiveDisplay(keras.callbacks.Callback):

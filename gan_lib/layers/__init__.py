@@ -1,6 +1,12 @@
 """Keras layers shared by the papers, one family a file."""
 
 from gan_lib.layers.convolution import Conv2D, Conv2DTranspose, UpsampleConv2D
-from gan_lib.layers.normalization import BatchNormalization
+from gan_lib.layers.normalization import BatchNormalization, InstanceNormalization
 
-__all__ = ["BatchNormalization", "Conv2D", "Conv2DTranspose", "UpsampleConv2D"]
+__all__ = [
+    "BatchNormalization",
+    "Conv2D",
+    "Conv2DTranspose",
+    "InstanceNormalization",
+    "UpsampleConv2D",
+]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from data_prep.atomic import replacing
 from gan_lib.data.pipeline import to_uint8
 
 # Label maps: Okabe and Ito's colours, then lighter ones; 0, the background, is white.
@@ -89,10 +89,10 @@ def default_columns(count: int) -> int:
 def save_grid(images, path: str | Path, columns: int | None = None) -> Path:
     """Write the tiled pictures to `path` at their own size; the suffix chooses PNG,
     JPEG or WebP. The file appears complete or not at all."""
-    path = _ready(path)
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    Image.fromarray(tile(images, columns)).save(unfinished)
-    os.replace(unfinished, path)
+    path = Path(path)
+    picture = Image.fromarray(tile(images, columns))
+    with replacing(path, durable=False) as file:
+        picture.save(file)  # Pillow goes by the suffix of the file's name
     return path
 
 
@@ -119,7 +119,7 @@ def animate(
     Returns: `path`.
     Raises: ValueError without frames, with another suffix or number of captions.
     """
-    path = _ready(path)
+    path = Path(path)
     if path.suffix not in (".webp", ".gif"):
         raise ValueError(f"Expected a path ending in .webp or .gif. Received: {path}")
     if not len(frames) or (captions is not None and len(captions) != len(frames)):
@@ -131,17 +131,16 @@ def animate(
     if captions is not None:
         pairs = zip(pictures, captions, strict=True)
         pictures = [_with_caption(picture, text) for picture, text in pairs]
-    unfinished = path.with_name(f"unfinished-{path.name}")
     options = {"quality": quality, "method": 4} if path.suffix == ".webp" else {}
-    pictures[0].save(
-        unfinished,
-        save_all=True,
-        append_images=pictures[1:],
-        duration=[milliseconds] * (len(pictures) - 1) + [last_milliseconds],
-        loop=0,
-        **options,
-    )
-    os.replace(unfinished, path)
+    with replacing(path, durable=False) as file:
+        pictures[0].save(
+            file,
+            save_all=True,
+            append_images=pictures[1:],
+            duration=[milliseconds] * (len(pictures) - 1) + [last_milliseconds],
+            loop=0,
+            **options,
+        )
     return path
 
 
@@ -190,9 +189,3 @@ def _with_caption(picture: Image.Image, text: str) -> Image.Image:
     draw = ImageDraw.Draw(canvas)
     draw.text((2, picture.height + 1), text, fill=(34, 34, 34), font=font)
     return canvas
-
-
-def _ready(path: str | Path) -> Path:
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from odd_pictures import encode, quarters
 from PIL import Image
 
 from data_prep.decode import decode_square
-from gan_lib.data import folders
+from gan_lib.data import folders, picture_store
 from gan_lib.data.folders import load_folder
 
 
@@ -66,7 +67,7 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path, monkeypatch):
 
 def test_large_result_stays_on_disk(tmp_path, monkeypatch):
     root = small_folder(tmp_path / "in")
-    monkeypatch.setattr(folders, "_memory_limit", lambda: 1000)
+    monkeypatch.setattr(picture_store, "_memory_limit", lambda: 1000)
     loaded = load_folder(root, 32, cache_dir=tmp_path / "c", progress=False)
     assert isinstance(loaded.images, np.memmap)
     assert loaded.images[2, 5, 5].tolist() == [2, 10, 20]
@@ -74,10 +75,8 @@ def test_large_result_stays_on_disk(tmp_path, monkeypatch):
 
 def test_full_disk_is_told_before_work(tmp_path, monkeypatch):
     root = small_folder(tmp_path / "in")
-    usage = folders.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(
-        folders.shutil, "disk_usage", lambda _: usage._replace(free=100)
-    )
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100))
     with pytest.raises(OSError, match="Free some space"):
         load_folder(root, 32, cache_dir=tmp_path / "c", progress=False)
 

@@ -69,6 +69,11 @@ def fill(folder: Path, pictures: int, faces: int = 2, side: int = 160) -> Path:
     return folder / "out"
 
 
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """uint8 (height, width, 3)."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)

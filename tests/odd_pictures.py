@@ -14,20 +14,21 @@ from data_prep.decode import EXIF_ORIENTATION
 RED, GREEN, BLUE, WHITE = (220, 20, 20), (20, 180, 20), (20, 20, 220), (250, 250, 250)
 
 
-def quarters(side: int = 64, mode: str = "RGB") -> Image.Image:
-    """Red, green, blue and white in the four corners: shows turns and colours."""
-    image = Image.new("RGB", (side, side))
-    half = side // 2
-    for colour, corner in zip(
-        (RED, GREEN, BLUE, WHITE),
-        ((0, 0), (half, 0), (0, half), (half, half)),
-        strict=True,
+def quarters(width: int = 64, height: int = 0, mode: str = "RGB") -> Image.Image:
+    """Red, green, blue and white in the four corners: shows turns and colours.
+
+    A square unless a height is given.
+    """
+    image = Image.new("RGB", (width, height or width))
+    x, y = image.width // 2, image.height // 2
+    for colour, (left, top) in zip(
+        (RED, GREEN, BLUE, WHITE), ((0, 0), (x, 0), (0, y), (x, y)), strict=True
     ):
-        image.paste(colour, (*corner, corner[0] + half, corner[1] + half))
+        image.paste(colour, (left, top, left + x, top + y))
     return image.convert(mode)
 
 
-def encode(image: Image.Image, kind: str, **options) -> bytes:
+def encode(image: Image.Image, kind: str = "PNG", **options) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
