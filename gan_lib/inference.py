@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from gan_lib.data.pipeline import to_float
+
+
+def as_float(images) -> np.ndarray:
+    """uint8 pictures to [-1, 1]; float ones as they are, in float32."""
+    images = np.asarray(images)
+    return to_float(images) if images.dtype == np.uint8 else images.astype("float32")
 
 
 def as_trained(network: keras.Model) -> Callable[..., tf.Tensor]:

@@ -200,6 +200,28 @@ def wasserstein_generator_loss(fake_logits: Tensor) -> Tensor:
     return -ops.mean(_float32(fake_logits))
 
 
+def l1_loss(images: Tensor, targets: Tensor) -> Tensor:
+    """Mean absolute difference: how far pictures are from the wanted ones.
+
+    E[ |y - G(x)| ], the mean over pixels and channels too
+    Isola et al. 2017, eq. 3, arXiv:1611.07004.
+    Ours differs: the paper writes a norm, a sum; its code takes the mean, and its
+    weight of 100 belongs to the mean.
+
+    Args:
+        images, targets: float (B, H, W, C), range [-1, 1], of one shape.
+    Returns: float32 scalar, >= 0.
+    Raises: ValueError when the shapes differ, instead of stretching one.
+    """
+    images, targets = _float32(images), _float32(targets)
+    if tuple(images.shape) != tuple(targets.shape):
+        raise ValueError(
+            "Expected pictures and targets of one shape. Received: "
+            f"{tuple(images.shape)} and {tuple(targets.shape)}"
+        )
+    return ops.mean(ops.abs(targets - images))
+
+
 def optimal_discriminator(real_density: Tensor, fake_density: Tensor) -> Tensor:
     """The best possible discriminator's probability of "real", densities known.
 

@@ -5,13 +5,36 @@ Isola, Zhu, Zhou and Efros 2017, arXiv:1611.07004, section 3.2.2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 from gan_lib.layers import BatchNormalization, Conv2D, InstanceNormalization
 
-# Side in pixels of what one logit sees -> strided convolutions in the discriminator.
-RECEPTIVE_FIELDS = {1: 0, 16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
 NORMALIZATIONS = ("batch", "instance", "none")
+
+
+def receptive_field(kernel_sizes: Sequence[int], strides: Sequence[int]) -> int:
+    """Side in pixels of the square that one output of a chain of convolutions sees.
+
+    From the last layer back to the picture, r = 1, then r <- (r - 1) s + k: r outputs
+    lie (r - 1) s pixels apart, first to last, and each covers k.
+
+    Args:
+        kernel_sizes, strides: of the layers, the first one first.
+    Raises: ValueError when the lists differ in length.
+    """
+    side = 1
+    for size, stride in reversed(list(zip(kernel_sizes, strides, strict=True))):
+        side = (side - 1) * stride + size
+    return side
+
+
+# Side in pixels of what one logit sees -> strided convolutions in the discriminator;
+# without any it is the PixelGAN, of 1 x 1 convolutions.
+RECEPTIVE_FIELDS = {1: 0} | {
+    receptive_field([4] * (n + 2), [2] * n + [1, 1]): n for n in range(1, 6)
+}
 
 
 class Blocks:

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan_lib import losses
-from gan_lib.models import patchgan
+from gan_lib import losses, patchgan
 from gan_lib.models.pix2pix import PUBLISHED, build_generator, pix2pix
 
 SIZE = 32

@@ -20,13 +20,17 @@ from gan_lib.checks.dcgan import (
     optimal_discriminator,
     slerp,
 )
+from gan_lib.checks.pix2pix import best_constant, paired_loss, receptive_field
 
 __all__ = [
+    "best_constant",
     "discriminator_loss",
     "ema_update",
     "generator_loss",
     "in_validation",
     "iou",
     "optimal_discriminator",
+    "paired_loss",
+    "receptive_field",
     "slerp",
 ]

@@ -121,3 +121,7 @@ class InstanceNormalization(keras.layers.GroupNormalization):
             for image in tf.split(inputs, batch)
         ]
         return tf.concat(images, 0)
+
+    def get_config(self):
+        # Once built, Keras's layer has the number of channels there.
+        return {**super().get_config(), "groups": -1}

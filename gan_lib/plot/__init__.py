@@ -22,6 +22,7 @@ from gan_lib.plot.images import (
     rows,
     show,
 )
+from gan_lib.plot.patches import patch_maps
 from gan_lib.plot.pixels import animate, animation, colour_labels, save_grid, tile
 from gan_lib.plot.style import COLOURS, Picture, table
 
@@ -44,6 +45,7 @@ __all__ = [
     "logit_histogram",
     "loss_curves",
     "neighbours",
+    "patch_maps",
     "rows",
     "save_grid",
     "show",
