@@ -23,11 +23,14 @@ from gan_lib.latents import sample
 class FixedLatentGrid(keras.callbacks.Callback):
     """Draws the same latents again and again, so that learning can be seen.
 
+    Where the generator is given pictures, these are the fixed inputs.
+
     Args:
         directory: where one array of pictures is kept for each moment, so that a
             resumed training has the whole film.
         every_kimg: thousands of real images between two pictures.
         count: how many latents, drawn from N(0, 1) with `seed`.
+        inputs: what the generator is given instead, (count, ...).
     """
 
     def __init__(
@@ -36,17 +39,19 @@ class FixedLatentGrid(keras.callbacks.Callback):
         every_kimg: float,
         count: int = 64,
         seed: int = 1,
+        inputs: np.ndarray | None = None,
     ):
         super().__init__()
         self.directory = Path(directory)
         self.every_kimg, self.count, self.seed = every_kimg, count, seed
+        self.inputs = inputs
         self.directory.mkdir(parents=True, exist_ok=True)
 
     def on_train_begin(self, logs=None):
         for path in self._paths():  # pictures of a future that was lost in a cut
             if int(path.stem) > round(self.model.kimg * 1000):
                 path.unlink()
-        self.latents = sample(self.count, self.model.latent_dim, seed=self.seed)
+        self.fixed = _fixed(self)
         if not self._paths():
             self._draw()
 
@@ -66,7 +71,7 @@ class FixedLatentGrid(keras.callbacks.Callback):
         return sorted(self.directory.glob("[0-9]*.npy"))
 
     def _draw(self):
-        images = to_uint8(self.model.generate(self.latents))
+        images = to_uint8(self.model.generate(self.fixed))
         name = f"{round(self.model.kimg * 1000):012d}.npy"
         with replacing(self.directory / name, durable=False) as file:
             np.save(file, images)
@@ -98,17 +103,25 @@ class LiveDisplay(keras.callbacks.Callback):
     Args:
         every_kimg: thousands of real images between two looks.
         count: samples shown.
+        inputs: what the generator is given instead of latents.
     """
 
-    def __init__(self, every_kimg: float, count: int = 16, seed: int = 1):
+    def __init__(
+        self,
+        every_kimg: float,
+        count: int = 16,
+        seed: int = 1,
+        inputs: np.ndarray | None = None,
+    ):
         super().__init__()
         self.every_kimg, self.count, self.seed = every_kimg, count, seed
+        self.inputs = inputs
         self.shown_at = 0.0
         self.handle = None
 
     def on_train_begin(self, logs=None):
         self.shown_at = self.model.kimg
-        self.latents = sample(self.count, self.model.latent_dim, seed=self.seed)
+        self.fixed = _fixed(self)
 
     def on_epoch_end(self, epoch, logs=None):
         if self.model.kimg - self.shown_at < self.every_kimg:
@@ -124,11 +137,18 @@ class LiveDisplay(keras.callbacks.Callback):
         from IPython.display import display
 
         title = f"{self.model.kimg:.0f} thousand real images seen"
-        figure = plot.image_grid(self.model.generate(self.latents), title=title)
+        figure = plot.image_grid(self.model.generate(self.fixed), title=title)
         if self.handle is None:
             self.handle = display(figure, display_id=True)
         else:
             self.handle.update(figure)
+
+
+def _fixed(callback) -> np.ndarray:
+    """What the generator is given each time."""
+    if callback.inputs is not None:
+        return callback.inputs
+    return sample(callback.count, callback.model.latent_dim, seed=callback.seed)
 
 
 class CollapseAlarm(keras.callbacks.Callback):

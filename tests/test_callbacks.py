@@ -49,7 +49,7 @@ def test_film_of_fixed_latents(tiny_gan, tiny_batches, tmp_path):
     first, *_, last = (images for _, images in film.frames())
     assert first.shape == (3, 8, 8, 3)
     assert first.dtype == np.uint8
-    np.testing.assert_array_equal(last, to_uint8(gan.generate(film.latents)))
+    np.testing.assert_array_equal(last, to_uint8(gan.generate(film.fixed)))
     assert np.any(first != last)
 
 

@@ -57,6 +57,15 @@ def test_unknown_names_list_the_known_ones(monkeypatch):
         profiles.profile()
 
 
+def test_a_lesson_has_its_own_sizes_and_the_same_policy(machine):
+    machine(flags="amx_bf16")
+    first, other = profiles.profile("cpu"), profiles.profile("cpu", "pix2pix")
+    assert (first.batch_size, other.batch_size) == (64, 16)
+    assert first.policy == other.policy == "mixed_bfloat16"
+    with pytest.raises(ValueError, match="dcgan, pix2pix"):
+        profiles.profile("cpu", "cooking")
+
+
 @pytest.mark.parametrize(
     ("flags", "policy"),
     [
