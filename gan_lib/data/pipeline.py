@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
+
+from gan_lib.data import python_calls
 
 
 def to_float(images):
@@ -120,8 +123,8 @@ class Batches:
     ) -> None:
         _check_images(images)
         self.images = images
-        self.batch_size = _check_int("batch_size", batch_size, 1, 2**31)
-        self.seed = _check_int("seed", seed, 0, 2**63)
+        self.batch_size = check_int("batch_size", batch_size, 1, 2**31)
+        self.seed = check_int("seed", seed, 0, 2**63)
         self.flip = bool(flip)
         self.num_images = int(images.shape[0])
         self.image_shape = tuple(int(side) for side in images.shape[1:])
@@ -172,13 +175,9 @@ class Batches:
             ``tf.data.Dataset`` of float32 tensors (B, H, W, C) in [-1, 1],
             prefetched, of infinite cardinality.
         """
-        start = _check_int("start_step", start_step, 0, 2**62 // self.batch_size)
-        steps = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
-        batches = steps.map(self._batch, num_parallel_calls=2, deterministic=True)
-        batches = batches.apply(
-            tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-        )
-        return batches.prefetch(4)
+        start = check_int("start_step", start_step, 0, 2**62 // self.batch_size)
+        shape = (self.batch_size, *self.image_shape)
+        return endless(self._collect, [shape], start)
 
     def _draw_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray | None]:
         order = np.random.default_rng([self.seed, epoch, 0]).permutation(
@@ -189,12 +188,7 @@ class Batches:
         coins = np.random.default_rng([self.seed, epoch, 1]).random(self.num_images)
         return order, coins < 0.5
 
-    def _batch(self, step: tf.Tensor) -> tf.Tensor:
-        pixels = tf.numpy_function(self._collect, [step], tf.uint8, stateful=False)
-        pixels = tf.ensure_shape(pixels, (self.batch_size, *self.image_shape))
-        return to_float(pixels)
-
-    def _collect(self, step: np.int64) -> np.ndarray:
+    def _collect(self, step: int) -> np.ndarray:
         indices, mirrored = self.samples(step)
         pixels = np.asarray(self.images[indices])  # a copy; a memmap reads its rows
         from_right = np.arange(self.image_shape[1] - 1, -1, -1)
@@ -204,11 +198,46 @@ class Batches:
         return pixels
 
 
+def endless(
+    collect: Callable[[int], np.ndarray | tuple[np.ndarray, ...]],
+    shapes: Sequence[tuple[int, ...]],
+    start: int,
+) -> tf.data.Dataset:
+    """The float pictures of `collect(start)`, `collect(start + 1)`, ... without end.
+
+    Args:
+        collect: from the number of a step to one uint8 array, or several; called from
+            two threads.
+        shapes: of the arrays, one or several.
+        start: number of the first step.
+    Returns: ``tf.data.Dataset`` of one float32 tensor in [-1, 1], or of several.
+    """
+
+    counted = python_calls.counted(collect)
+
+    def batch(step: tf.Tensor):
+        kinds = [tf.uint8] * len(shapes)
+        arrays = tf.numpy_function(counted, [step], kinds, stateful=False)
+        pairs = zip(arrays, shapes, strict=True)
+        floats = tuple(
+            to_float(tf.ensure_shape(array, shape)) for array, shape in pairs
+        )
+        return floats if len(floats) > 1 else floats[0]
+
+    steps = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+    batches = steps.map(batch, num_parallel_calls=2, deterministic=True)
+    batches = batches.apply(
+        tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+    )
+    return batches.prefetch(4)
+
+
 def _dtype_name(images) -> str:
     return tf.as_dtype(images.dtype).name if tf.is_tensor(images) else images.dtype.name
 
 
-def _check_int(name: str, value: int, low: int, high: int) -> int:
+def check_int(name: str, value: int, low: int, high: int) -> int:
+    """`value`, if it is a whole number from `low` up to below `high`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(
             f"{name} must be a whole number, but got {value!r} "

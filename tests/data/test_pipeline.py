@@ -182,3 +182,20 @@ def test_fast_enough_for_any_step_here():
         next(drawn)
     # 50,000 to 80,000 images/s on two free cores; the bar allows for busy ones.
     assert 500 * 64 / (time.perf_counter() - begin) > 5000
+
+
+@pytest.mark.slow
+def test_python_ends_while_batches_are_made(run_python):
+    """An iterator that is alive at the end must not keep the program from ending."""
+    program = """
+import time
+import numpy as np
+from gan_lib.data.pipeline import Batches
+class Slow(Batches):
+    def _collect(self, step):
+        time.sleep(0.05)
+        return super()._collect(step)
+batches = iter(Slow(np.zeros((9, 64, 64, 3), np.uint8), 256, flip=True).dataset())
+print(next(batches).shape)
+"""
+    assert "(256, 64, 64, 3)" in run_python(program, timeout=90)
