@@ -1,5 +1,6 @@
 """Scores for generated images; each one says how it was measured."""
 
+from gan_lib.metrics.colour import histogram_intersection, srgb_to_lab
 from gan_lib.metrics.features import ImageFeatures, Lite0Features
 from gan_lib.metrics.fid import FID, fid
 from gan_lib.metrics.kid import KID, kid
@@ -12,6 +13,13 @@ from gan_lib.metrics.neighbours import (
     memorisation,
     nearest_neighbours,
 )
+from gan_lib.metrics.segmentation import (
+    SegmentationScore,
+    Segmenter,
+    confusion_matrix,
+    segmentation_score,
+    segmenter,
+)
 
 __all__ = [
     "FID",
@@ -20,11 +28,18 @@ __all__ = [
     "ImageFeatures",
     "Lite0Features",
     "Memorisation",
+    "SegmentationScore",
+    "Segmenter",
+    "confusion_matrix",
     "distinct",
     "distinct_threshold",
     "diversity",
     "fid",
+    "histogram_intersection",
     "kid",
     "memorisation",
     "nearest_neighbours",
+    "segmentation_score",
+    "segmenter",
+    "srgb_to_lab",
 ]
