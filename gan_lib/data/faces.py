@@ -87,7 +87,8 @@ def faces(
     folder = cache.cache_dir(cache_dir)
 
     def drawn(kind: str) -> np.ndarray:
-        name = f"faces-{style}-{kind}-{size}px-{split}-seed{seed}-n{n}-{_version()}.npy"
+        which = f"{style}-{kind}-{size}px-{split}-seed{seed}-n{n}"
+        name = f"faces-{which}-{drawing_version()}.npy"
         return cache.cached(
             folder / name,
             lambda: face_draw.draw_all(
@@ -139,7 +140,7 @@ def _table(rows: list[dict], style: str) -> dict[str, np.ndarray]:
 
 
 @functools.cache
-def _version() -> str:
+def drawing_version() -> str:
     """Changes with our drawing code and the drawing packages, so no stale cache."""
     digest = hashlib.sha256()
     for module in ("parts", "styles", "tables", "law", "svg", "render"):

@@ -869,7 +869,7 @@ print("largest difference:", difference)
 # | mode collapse | many latents, few pictures |
 # | kimg | a thousand real images shown |
 #
-# **Next notebook**: 02, pix2pix, gives the generator a drawing instead of noise.
+# **Next notebook**: 03, pix2pix, gives the generator a drawing instead of noise.
 #
 # ### References
 #
