@@ -240,9 +240,22 @@ def test_every_setting_has_its_own_file(ask, monkeypatch):
         ask(recipe)
     ask(seed=1)
     ask(size=24)
-    monkeypatch.setattr(segmentation, "faces_version", lambda: "other drawings")
+    monkeypatch.setattr(segmentation, "drawing_version", lambda: "other drawings")
     ask()
     assert ask.trainings == len(list(ask.folder.glob("segmenter-*"))) == 6
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_the_package_brings_the_weights_of_this_recipe(size, monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise AssertionError("run tools/ship_segmenters.py")
+
+    monkeypatch.setattr(segmentation, "train", refuse)
+    judge = segmenter("lorelei", size, cache_dir=tmp_path)
+    assert not list(tmp_path.iterdir())
+    drawn = faces(size, 32, split="test", include="labels", progress=False)
+    score = segmentation.segmentation_score(judge, drawn.images, drawn.labels)
+    assert score.pixel_accuracy > 0.9
 
 
 def test_both_styles_have_outputs_for_their_classes():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,13 +13,13 @@ import numpy as np
 
 from gan_lib.data import cache
 from gan_lib.data.face_styles import STYLES
-from gan_lib.data.faces import _version as faces_version
-from gan_lib.data.faces import faces
+from gan_lib.data.faces import drawing_version, faces
 from gan_lib.data.pipeline import to_float
 from gan_lib.metrics.colour import levels
 from gan_lib.metrics.segmenter_training import VOID, Recipe, build, train
 
 UNPAINTED = "unpainted"
+SHIPPED = Path(__file__).with_name("segmenters")
 MIN_SIZE, MAX_SIZE = 16, 128
 _FACE_SEED = 20_170_000  # faces no other part of this project draws
 
@@ -203,16 +204,17 @@ def segmenter(
     cache_dir: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> Segmenter:
-    """A segmenter of drawn faces: trained at the first call, then kept on disk.
+    """A segmenter of drawn faces: brought along, or trained once and kept on disk.
 
     It learns from faces of a seed of its own, so that none of them is in another
-    network's training or test set, and from spoiled ones (`segmenter_training`).
+    network's training or test set, and from spoiled ones (`segmenter_training`). For
+    "lorelei" at 32 and 64 px the weights come with the package, rounded to float16
+    (`tools/ship_segmenters.py` makes them); the others train in one or two minutes.
 
     Args:
         style: "lorelei" or "adventurer", the styles with label maps.
         size: side of the pictures in px, a multiple of 8 from 16 to 128.
-        seed: of faces, weights and training, 0 to 999999; another seed is another
-            judge.
+        seed: of faces, weights and training, 0 to 999999.
         cache_dir: folder for its weights and its faces; None: see `cache.cache_dir`.
         progress: show how far drawing and training are.
     Returns: Segmenter.
@@ -221,11 +223,7 @@ def segmenter(
     _check_request(style, size, seed)
     recipe, numbers = Recipe(), _output_numbers(style)
     network = build(size, int(numbers.max()) + 2, recipe.widths)
-    settings = repr((recipe, network.count_params(), faces_version()))
-    digest = hashlib.sha256(settings.encode()).hexdigest()[:10]
-    path = cache.cache_dir(cache_dir) / (
-        f"segmenter-{style}-{size}px-seed{seed}-{digest}.npy"
-    )
+    path = cache.cache_dir(cache_dir) / file_name(style, size, network, seed)
 
     def trained() -> np.ndarray:
         drawn = faces(
@@ -240,7 +238,10 @@ def segmenter(
         fitted = train(drawn, numbers, recipe, seed=seed, progress=progress)
         return np.concatenate([w.ravel() for w in fitted.get_weights()])
 
-    flat = cache.cached(path, trained)
+    shipped = SHIPPED / path.name
+    flat = cache.load(shipped) if shipped.exists() else None
+    if flat is None:
+        flat = cache.cached(path, trained)
     shapes = [weight.shape for weight in network.get_weights()]
     ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
     pieces = np.split(flat, ends[:-1])
@@ -249,6 +250,13 @@ def segmenter(
     )
     network.trainable = False
     return Segmenter(network, style, size)
+
+
+def file_name(style: str, size: int, network: keras.Model, seed: int = 0) -> str:
+    """Changes with every setting of the training and with the drawn faces."""
+    settings = repr((Recipe(), network.count_params(), drawing_version()))
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:10]
+    return f"segmenter-{style}-{size}px-seed{seed}-{digest}.npy"
 
 
 def _scored(style: str) -> np.ndarray:

@@ -407,6 +407,8 @@ plot.rows({"source": with_dots(source)[:8], "target": target[:8]})
 # %%
 for name, value in LAPTOP.items():
     print(f"{name:>30} = {value}")
+work = RUN / f"training_{p.name}"
+plain = add_hints(unseen.source, paint_hints(p.image_size))  # no hint anywhere
 
 # %% [markdown]
 # While it runs: L1 falls quickly, then slowly. The judge's loss should stay below
@@ -414,12 +416,14 @@ for name, value in LAPTOP.items():
 # and the generator learn little from it.
 
 # %% alt="Held-out drawings coloured by the averaged generator near the end of training."
-work = RUN / f"training_{p.name}"
-plain = add_hints(unseen.source, paint_hints(p.image_size))  # no hint anywhere
 model = pix2pix(
-    p.image_size, width=p.width, source_channels=channels + 4, dtype=p.policy, seed=SEED,
+    p.image_size,
+    width=p.width,
+    source_channels=channels + 4,
+    dtype=p.policy,
+    seed=SEED,
     **LAPTOP,
-)  # fmt: skip
+)
 grid = callbacks.FixedLatentGrid(
     work / "frames", every_kimg=p.tick_kimg, inputs=plain[:16]
 )
