@@ -280,10 +280,11 @@ def _variables(gan) -> dict:
     parts = {
         "generator": gan.generator,
         "discriminator": gan.discriminator,
-        "ema_generator": gan.ema_generator,
         "generator_optimizer": gan.generator_optimizer,
         "discriminator_optimizer": gan.discriminator_optimizer,
     }
+    if gan.ema_generator is not gan.generator:
+        parts["ema_generator"] = gan.ema_generator
     named = {
         f"{part}/{index:04d}": variable
         for part, owner in parts.items()

@@ -156,6 +156,8 @@ def _replicas() -> int:
 
 def _average(gan, batch) -> None:
     """One step of the averaged generator towards the trained one."""
+    if gan.ema_generator is gan.generator:
+        return
     seen = tf.cast(gan.images_seen.value + batch, tf.float32) / 1000
     half_life = tf.minimum(float(gan.ema_half_life_kimg), 0.05 * seen)
     decay = tf.pow(0.5, tf.cast(batch, tf.float32) / (1000 * half_life))

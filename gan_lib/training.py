@@ -47,7 +47,7 @@ class GAN(keras.Model):
         discriminator: keras.Model, images -> logits (B, ...).
         seed: of all numbers drawn in training.
         ema_half_life_kimg: thousands of real images after which an old weight counts
-            half. 0: no averaging.
+            half. 0: no averaging; `ema_generator` is then the generator itself.
     """
 
     batch_names: tuple[str, ...] = ("real_images",)
@@ -75,7 +75,9 @@ class GAN(keras.Model):
         self.generator, self.discriminator = generator, discriminator
         self.ema_half_life_kimg = ema_half_life_kimg
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.ema_generator = export.portable_copy(generator)
+        self.ema_generator = generator
+        if ema_half_life_kimg:
+            self.ema_generator = export.portable_copy(generator)
         self.images_seen = self._counter("images_seen", "int64")
         self.fault = self._counter("fault", "int32")
         self.fault_image = self._counter("fault_image", "int64")
@@ -309,7 +311,10 @@ class GAN(keras.Model):
 
     def export(self, directory: str | Path) -> list[Path]:
         """Write the averaged generator to `directory`; see `gan_lib.export.save`."""
-        return export.save(self.ema_generator, directory)
+        network = self.ema_generator
+        if network is self.generator:
+            network = export.portable_copy(network)
+        return export.save(network, directory)
 
 
 def _share(condition) -> tf.Tensor:

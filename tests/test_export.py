@@ -131,3 +131,14 @@ def test_portable_copy_has_stock_layers_and_equal_outputs():
     np.testing.assert_allclose(copy(images), network(images), rtol=1e-5, atol=1e-6)
     network.layers[0].kernel.assign(network.layers[0].kernel * 2)
     assert np.any(copy.get_weights()[0] != network.get_weights()[0])  # not shared
+
+
+def test_without_an_average_the_generator_itself_is_exported(tiny_gan, tmp_path):
+    gan = tiny_gan(ema_half_life_kimg=0)
+    assert gan.ema_generator is gan.generator
+    gan.export(tmp_path)
+    loaded = keras.saving.load_model(tmp_path / "generator.keras")
+    latents = np.random.default_rng(0).normal(size=(3, gan.latent_dim))
+    np.testing.assert_allclose(
+        loaded(latents.astype("float32")), gan.generate(latents), atol=1e-5
+    )
