@@ -51,7 +51,7 @@ GENERATOR = {
 TESTED = {
     losses: {f"{name}_discriminator_loss" for name in DISCRIMINATOR}
     | {f"{name}_generator_loss" for name in GENERATOR}
-    | {"optimal_discriminator"},
+    | {"l1_loss", "optimal_discriminator"},
     penalties: {"gradient_penalty", "r1_penalty", "r2_penalty"},
     ema: {"ema_decay", "ema_update"},
     latents: {"lerp", "slerp"},
@@ -202,3 +202,28 @@ def test_lerp_and_slerp(t):
     np.testing.assert_allclose(
         latents.slerp(start, end, t), arc / np.sin(omega), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_l1_loss(dtype):
+    rng = np.random.default_rng(0)
+    images, targets = rng.uniform(-1, 1, (2, 3, 4, 5, 3))
+    images, targets = (tf.cast(x, dtype) for x in (images, targets))
+    expected = 0.0
+    for picture, wanted in zip(images.numpy(), targets.numpy(), strict=True):
+        expected += np.abs(wanted.astype("float64") - picture.astype("float64")).sum()
+    value = losses.l1_loss(images, targets)
+    assert value.dtype == tf.float32
+    np.testing.assert_allclose(value, expected / (3 * 4 * 5 * 3), rtol=1e-5)
+
+
+def test_l1_loss_by_hand_and_its_gradient():
+    images = tf.Variable(tf.zeros((1, 1, 2, 1)))
+    targets = tf.constant([[[[0.5], [-1.0]]]])
+    with tf.GradientTape() as tape:
+        value = losses.l1_loss(images, targets)
+    assert float(value) == 0.75
+    # Up where the target is above, down where it is below, however far.
+    np.testing.assert_allclose(tape.gradient(value, images), [[[[-0.5], [0.5]]]])
+    with pytest.raises(ValueError, match="one shape"):
+        losses.l1_loss(tf.zeros((1, 4, 4, 3)), tf.zeros((1, 4, 4, 1)))

@@ -261,3 +261,15 @@ def test_boxes_lie_where_they_were_found():
     assert [text.get_text() for text in figure.axes[0].texts] == ["0.75"]
     with pytest.raises(ValueError, match="`found` to have an entry for each of the 2"):
         plot.boxes(pages, found=[[]])
+
+
+def test_patch_maps_lie_over_the_whole_picture(images):
+    sure = np.full((2, 2, 2, 1), 9.0, "float32")
+    sure[1] = -9.0
+    figure = plot.patch_maps(images[:2], {"of ours": sure})
+    first, second = (ax.get_images()[1] for ax in figure.axes[2:4])
+    assert first.get_extent() == [-0.5, 7.5, 7.5, -0.5]
+    assert first.get_array().min() > 0.99
+    assert second.get_array().max() < 0.01
+    with pytest.raises(ValueError, match="2 maps"):
+        plot.patch_maps(images[:2], {"of ours": sure[:1]})
