@@ -49,8 +49,11 @@ TESTED = {
     "urllib3": Window("2.1", "2.8"),
 }
 PYTHON = Window("3.11", "3.13")
-# Useful, but a lesson runs without them: data sets by name, notebooks.
-OPTIONAL = ("kagglehub", "tensorflow-datasets", "ipywidgets", "jupyterlab", "jupytext")
+# Useful, but a lesson runs without them: data sets by name, notebooks, drawing.
+OPTIONAL = (
+    "kagglehub", "tensorflow-datasets", "ipywidgets", "jupyterlab", "jupytext",
+    "wigglystuff", "gradio",
+)  # fmt: skip
 # The same library under other names: CPU only, nightly, vendors' builds.
 TENSORFLOW_WHEELS = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tensorflow-intel")
 # Instructions that decide how fast convolutions and bfloat16 are.

@@ -118,6 +118,17 @@ def test_colab_gets_the_versions_of_the_tested_set(documented):
             assert str(requirement.specifier) == f"=={tested[name]}"
 
 
+def test_what_later_cells_install_is_as_careful(preinstalled):
+    tested = pins("requirements.txt")
+    for source in sorted((ROOT / "notebooks" / "src").glob("[0-9]*.py")):
+        code = [c.source for c in read(source).cells if c.cell_type == "code"]
+        lines = install_lines("\n".join(code[1:]))
+        assert all("--no-deps" in shlex.split(line) for line in lines)
+        for name, requirement in requirements(lines).items():
+            assert str(requirement.specifier) == f"=={tested[name]}", source.name
+            assert name not in preinstalled
+
+
 def test_colab_meets_every_lower_bound(dependencies, preinstalled):
     for name, requirement in dependencies.items():
         if name in preinstalled:

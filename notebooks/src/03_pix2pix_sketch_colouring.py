@@ -689,12 +689,20 @@ for name, pairs in {"healthy": small[:200], "shifted": shifted[:200]}.items():
 # %% [markdown]
 # ## Draw your own
 #
-# Draw a face, about as large as those above, with thin dark lines; put dots of colour on
-# it. The picture beside it follows when you lift the pen. (It needs a running notebook;
-# below a saved one you see an example. `python -m gan_lib.demo` opens the same as a page.)
+# Draw a face, about as large as those above, with thin dark lines; another colour than
+# black is a hint for the place it is put. The picture beside it follows when you lift the
+# pen. It needs a running notebook; in a saved one you see examples.
+# `python -m gan_lib.demo` with the run folder opens the same as a page, and with
+# `--folder IN OUT` it colours a folder of drawings.
 
-# %% alt="An example drawing with dots of colour, and beside it the coloured face."
-demo.canvas(model, examples=unseen.source[:4])
+# %% alt="Four example drawings and below each its colours."
+try:
+    import wigglystuff  # noqa: F401
+except ModuleNotFoundError:
+    # %pip install -q --no-deps wigglystuff==0.5.36 anywidget==0.11.0
+    # %pip install -q --no-deps drawdata==0.5.2 psygnal==0.16.1
+    print("installed what draws; without a network you see examples")
+demo.canvas(model, examples=faces(256, 4, split="test", include="line").line)
 
 # %% [markdown]
 # ## Use your own images
