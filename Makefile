@@ -10,9 +10,10 @@ DEMO := notebooks/src/01_dcgan_anime_faces.py
 # A GPU environment stays one: GPU=1 is needed only the first time.
 READY := $(VENV)/$(if $(GPU)$(wildcard $(VENV)/.ready-gpu),.ready-gpu,.ready)
 COLAB_READY := .venv-colab/.ready
+PAGE_READY := .venv-page/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check notebooks lab bench test-colab badges hooks clean
+.PHONY: help setup demo test test-page check notebooks lab bench test-colab badges hooks clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -42,6 +43,9 @@ test-colab: $(COLAB_READY)  ## unit tests and notebook 01 (smoke) with Colab's v
 	.venv-colab/bin/python -m pytest
 	.venv-colab/bin/python tools/run_notebook.py $(DEMO) --profile smoke
 
+test-page: $(PAGE_READY)  ## the drawing page in a real browser (needs Chromium)
+	.venv-page/bin/python -m pytest tests/demo
+
 badges: $(READY)  ## point all links at one fork: make badges REPO=owner/name
 	$(BIN)/python tools/badges.py $(REPO)
 	$(BIN)/python tools/build_notebooks.py
@@ -50,7 +54,7 @@ hooks: $(READY)  ## run ruff and the notebook checks before each commit
 	$(BIN)/pre-commit install
 
 clean:  ## remove environments and caches (runs/ stays)
-	rm -rf .venv .venv-colab .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-colab .venv-page .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamp comes last: an interrupted setup is continued, never taken for complete.
@@ -74,4 +78,13 @@ $(COLAB_READY): constraints-colab.txt pyproject.toml
 	rm -f $@
 	$(COLAB_PYTHON) -m venv .venv-colab
 	.venv-colab/bin/pip install -c constraints-colab.txt -e ".[tensorflow,named,test]"
+	touch $@
+
+# Gradio asks for Pillow below 13, so its page has an environment of its own.
+$(PAGE_READY): requirements.txt pyproject.toml
+	rm -f $@
+	$(PYTHON) -m venv .venv-page
+	sed '/^pillow==/d' requirements.txt > .venv-page/constraints.txt
+	.venv-page/bin/pip install -q -c .venv-page/constraints.txt \
+		-e ".[tensorflow,test,demo]" gradio==6.31.0 playwright==1.65.2
 	touch $@
