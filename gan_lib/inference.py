@@ -21,8 +21,11 @@ def as_trained(network: keras.Model) -> Callable[..., tf.Tensor]:
     """A function (x, seed, number) -> outputs of the network in training mode.
 
     It leaves no trace in the network: running averages and the random states of the
-    dropouts stay as they are. `seed` and `number` choose the dropouts' numbers.
+    dropouts stay as they are. `seed` and `number` choose the dropouts' numbers. It is
+    traced once for each network.
     """
+    if "_as_trained" in vars(network):
+        return vars(network)["_as_trained"]
 
     @tf.function(reduce_retracing=True)
     def call(x, seed, number):
@@ -36,4 +39,8 @@ def as_trained(network: keras.Model) -> Callable[..., tf.Tensor]:
         outputs, _ = network.stateless_call(weights, state, x, training=True)
         return outputs
 
-    return lambda x, seed, number: call(x, tf.constant(seed), tf.constant(number))
+    def draw(x, seed, number):
+        return call(x, tf.constant(seed), tf.constant(number))
+
+    vars(network)["_as_trained"] = draw  # lives and dies with it, untracked by Keras
+    return draw

@@ -114,10 +114,10 @@ LESSONS: dict[str, dict[str, dict[str, Any]]] = {
         "cpu": {
             "batch_size": 16,
             "kimg": 40,
-            "training_minutes": 4,
+            "training_minutes": 3,
             "tick_kimg": 1,
-            "ablation_kimg": 3.2,
-            "ablation_seconds": 15,
+            "ablation_kimg": 5,
+            "ablation_seconds": 20,
         },
         # The paper's size. 10,000 pairs of 256 px are 3 GB.
         "gpu": {
