@@ -40,6 +40,10 @@ def spread(x, kernel, stride, padding, output_padding=0):
     return y[padding : shape[0] + last, padding : shape[1] + last]
 
 
+def residual():
+    return cyclegan.build_generator(16, blocks=1, width=2)
+
+
 # Network, its layers from padding to convolution, the map, what PyTorch does there.
 CASES = {
     "U-Net, k4 s2 p1": (
@@ -73,25 +77,25 @@ CASES = {
         functools.partial(convolve, stride=1, padding=0),
     ),
     "residual, k7 reflected 3": (
-        lambda: cyclegan.build_generator(16, blocks=1, width=2),
+        residual,
         ("first_pad", "first"),
         (16, 16, 3),
         functools.partial(convolve, stride=1, padding=3, mode="reflect"),
     ),
     "residual, k3 s2 p1": (
-        lambda: cyclegan.build_generator(16, blocks=1, width=2),
+        residual,
         ("down1_pad", "down1"),
         (16, 16, 2),
         functools.partial(convolve, stride=2, padding=1),
     ),
     "residual, k3 reflected 1": (
-        lambda: cyclegan.build_generator(16, blocks=1, width=2),
+        residual,
         ("block1_conv2_pad", "block1_conv2"),
         (4, 4, 8),
         functools.partial(convolve, stride=1, padding=1, mode="reflect"),
     ),
     "residual transposed, k3 s2 p1 op1": (
-        lambda: cyclegan.build_generator(16, blocks=1, width=2),
+        residual,
         ("up1", "up1_crop"),
         (8, 8, 4),
         functools.partial(spread, stride=2, padding=1, output_padding=1),

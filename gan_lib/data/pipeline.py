@@ -177,7 +177,7 @@ class Batches:
         """
         start = check_int("start_step", start_step, 0, 2**62 // self.batch_size)
         shape = (self.batch_size, *self.image_shape)
-        return endless(self._collect, [shape], start)
+        return endless(self.collect, [shape], start)
 
     def _draw_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray | None]:
         order = np.random.default_rng([self.seed, epoch, 0]).permutation(
@@ -188,7 +188,8 @@ class Batches:
         coins = np.random.default_rng([self.seed, epoch, 1]).random(self.num_images)
         return order, coins < 0.5
 
-    def _collect(self, step: int) -> np.ndarray:
+    def collect(self, step: int) -> np.ndarray:
+        """Batch `step` as uint8 pictures (B, H, W, C)."""
         indices, mirrored = self.samples(step)
         pixels = np.asarray(self.images[indices])  # a copy; a memmap reads its rows
         from_right = np.arange(self.image_shape[1] - 1, -1, -1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_lib.metrics.features import _check_range
+from gan_lib.metrics.features import check_range
 from gan_lib.plot.pixels import as_batch
 
 # Linear red, green and blue of a screen to CIE XYZ (white has Y = 1), worked out from
@@ -55,7 +55,7 @@ def srgb_to_lab(images: Any) -> np.ndarray:
         linear = _linear(np.arange(256, dtype=np.float32) / 255)[images]
     else:
         if images.size:
-            _check_range(images.reshape(-1, 3), images.size)
+            check_range(images.reshape(-1, 3), images.size)
         unit = (images.astype(np.float32) + 1) / 2
         linear = _linear(np.clip(unit, 0, 1))
     ratio = linear @ (_RGB_TO_XYZ / _WHITE[:, None]).T  # X/Xn, Y/Yn, Z/Zn
@@ -99,7 +99,7 @@ def levels(images: Any) -> np.ndarray:
     """
     images = np.asarray(images)
     if images.dtype != np.uint8 and images.ndim == 4 and images.size:
-        _check_range(images, _BLOCK)
+        check_range(images, _BLOCK)
     return as_batch(images)
 
 

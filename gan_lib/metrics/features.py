@@ -83,7 +83,7 @@ class ImageFeatures:
         images = np.asarray(images)
         self._check_shape(images)
         if images.dtype != np.uint8:
-            _check_range(images, batch_size)
+            check_range(images, batch_size)
         features = [
             self._run(_to_levels(images[i : i + batch_size])).numpy()
             for i in range(0, len(images), batch_size)
@@ -163,7 +163,7 @@ def _to_levels(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32)
 
 
-def _check_range(images: np.ndarray, batch_size: int) -> None:
+def check_range(images: np.ndarray, batch_size: int) -> None:
     if images.dtype.kind in "biuOSU":
         raise ValueError(
             "images: expected uint8 in 0..255 or floats in [-1, 1], got dtype "

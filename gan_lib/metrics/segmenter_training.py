@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
+from gan_lib.data import python_calls
 from gan_lib.data.faces import Faces
 from gan_lib.data.pipeline import Batches, to_float
 from gan_lib.layers import BatchNormalization, Conv2D, UpsampleConv2D
@@ -201,11 +202,7 @@ def _dataset(faces: Faces, numbers: np.ndarray, recipe: Recipe, seed: int):
     batches = Batches(together, recipe.batch_size, seed=seed, flip=True)
     unpainted = int(numbers.max()) + 1
 
-    def collect(step: np.int64) -> np.ndarray:
-        indices, mirrored = batches.samples(int(step))
-        values = together[indices]
-        values[mirrored] = values[mirrored, :, ::-1]
-        return values
+    collect = python_calls.counted(batches.collect)
 
     def sample(step):
         values = tf.numpy_function(collect, [step], tf.uint8, stateful=False)

@@ -84,7 +84,7 @@ def build_generator(
         x = keras.layers.ReLU(dtype=dtype)(x)
         x = blocks.convolve(Conv2DTranspose, x, filters[stage - 2], name=f"up{stage}")
         x = blocks.normalize(x, f"up{stage}_norm")
-        if 5 <= stage < stages or (stage == stages - 1 and stages > 4):
+        if stages > 4 and min(5, stages - 1) <= stage < stages:
             drop = keras.layers.Dropout(dropout_rate, seed=seed + stage, dtype=dtype)
             x = drop(x)
         if skips:

@@ -192,9 +192,9 @@ import time
 import numpy as np
 from gan_lib.data.pipeline import Batches
 class Slow(Batches):
-    def _collect(self, step):
+    def collect(self, step):
         time.sleep(0.05)
-        return super()._collect(step)
+        return super().collect(step)
 batches = iter(Slow(np.zeros((9, 64, 64, 3), np.uint8), 256, flip=True).dataset())
 print(next(batches).shape)
 """
