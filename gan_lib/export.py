@@ -18,6 +18,10 @@ def portable_copy(network: keras.Model) -> keras.Model:
     """
 
     def stock(layer):
+        if isinstance(layer, keras.Model):
+            return portable_copy(layer)
+        if not isinstance(layer, keras.layers.Layer):  # a bare operation: no dtype
+            return type(layer).from_config(layer.get_config())
         config = layer.get_config()
         config["dtype"] = "float32"
         return getattr(layer, "stock", type(layer).from_config)(config)

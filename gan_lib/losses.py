@@ -29,10 +29,12 @@ class LossPair(NamedTuple):
 
     discriminator: (real_logits, fake_logits) -> float32 scalar.
     generator: (fake_logits) -> float32 scalar.
+    middle: the logit half way between what is asked for real and for fake images.
     """
 
     discriminator: Callable[..., Tensor]
     generator: Callable[..., Tensor]
+    middle: float = 0.0
 
     @property
     def takes_labels(self) -> bool:
@@ -246,7 +248,7 @@ _PAIRS = {
         non_saturating_discriminator_loss, non_saturating_generator_loss
     ),
     "least_squares": LossPair(
-        least_squares_discriminator_loss, least_squares_generator_loss
+        least_squares_discriminator_loss, least_squares_generator_loss, middle=0.5
     ),
     "hinge": LossPair(hinge_discriminator_loss, hinge_generator_loss),
     "wasserstein": LossPair(wasserstein_discriminator_loss, wasserstein_generator_loss),

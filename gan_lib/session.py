@@ -249,8 +249,8 @@ def state(gan) -> dict[str, np.ndarray]:
     """Every number the rest of the training depends on, by name.
 
     Networks, average, both optimizers (moments, step counts, loss scales), all
-    random generators (also those inside dropout layers) and the counters, which
-    tell the position in the data too.
+    random generators (also those inside dropout layers), what `gan.memory` holds and
+    the counters, which tell the position in the data too.
     """
     return {name: np.asarray(v.numpy()) for name, v in _variables(gan).items()}
 
@@ -282,6 +282,7 @@ def _variables(gan) -> dict:
         "discriminator": gan.discriminator,
         "generator_optimizer": gan.generator_optimizer,
         "discriminator_optimizer": gan.discriminator_optimizer,
+        **gan.memory,
     }
     if gan.ema_generator is not gan.generator:
         parts["ema_generator"] = gan.ema_generator

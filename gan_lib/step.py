@@ -37,15 +37,17 @@ def train(gan, real_images):
     _check(gan, "real_images", total)
     if gan.discriminator_steps == 0:
         _turn_of_generator(gan, real_images, draws, batch)
+    elif gan.simultaneous:
+        _move_both(gan, real_images, draws, batch)
     elif gan.discriminator_steps == 1:
         with tf.GradientTape() as tape:
             fake_images = gan.forward(real_images, draws)
             with tape.stop_recording():
-                _move_discriminator(gan, real_images, fake_images, draws)
+                _move_discriminator(gan, real_images, fake_images, draws, batch)
             _move_generator(gan, tape, real_images, fake_images, draws, batch)
     else:
         fake_images = gan.forward(real_images, draws)
-        _move_discriminator(gan, real_images, fake_images, draws)
+        _move_discriminator(gan, real_images, fake_images, draws, batch)
         number = gan.images_seen.value // batch + 1
         tf.cond(
             number % gan.discriminator_steps == 0,
@@ -63,13 +65,17 @@ def draw_labels(name: str, bounds, logits, draws: Draws):
     return draws.uniform(name, tf.unstack(tf.shape(logits)), *bounds)
 
 
-def penalty(gan, real_images, fake_images, draws: Draws):
-    """The weighted penalty `gan.compile` was asked for, 0 in the steps it skips."""
+def penalty(gan, real_images, fake_images, draws: Draws, discriminator=None):
+    """The weighted penalty `gan.compile` was asked for, 0 in the steps it skips.
+
+    `discriminator`: the part of the player that sees these images; None: all of it.
+    """
     if gan.penalty is None:
         return 0.0
+    discriminator = discriminator or gan.discriminator
 
     def critic(images):
-        return gan.discriminator(images, training=True)
+        return discriminator(images, training=True)
 
     def compute():
         if gan.penalty == "r1":
@@ -78,7 +84,7 @@ def penalty(gan, real_images, fake_images, draws: Draws):
             eps = draws.uniform("eps", (tf.shape(real_images)[0], 1, 1, 1))
             value = penalties.gradient_penalty(critic, real_images, fake_images, eps)
         else:
-            value = gan.penalty(gan.discriminator, real_images, fake_images, draws)
+            value = gan.penalty(discriminator, real_images, fake_images, draws)
         return gan.penalty_weight * gan.penalty_every * value
 
     if gan.penalty_every == 1:
@@ -100,23 +106,34 @@ def _draws(gan) -> Draws:
     return Draws(gan.seed_generator.next(), replica, context.num_replicas_in_sync)
 
 
-def _move_discriminator(gan, real_images, fake_images, draws):
+def _move_both(gan, real_images, draws, batch):
+    """Both moves at once, each against the other player as it stood."""
+    with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
+        fake_images = gan.forward(real_images, draws)
+        fake_logits = gan.judge_fakes(real_images, fake_images)
+        arguments = real_images, fake_images, draws, fake_logits
+        judged = _objective(gan, "discriminator", *arguments)
+        drawn = _objective(gan, "generator", *arguments)
+    # All gradients come before the first move: the logits belong to the old weights.
+    moves = [
+        ("discriminator", _gradients(gan, "discriminator", discriminator_tape, judged)),
+        ("generator", _gradients(gan, "generator", generator_tape, drawn)),
+    ]
+    for player, move in moves:
+        _apply(gan, player, *move, batch)
+
+
+def _move_discriminator(gan, real_images, fake_images, draws, batch):
     fake_images = tf.nest.map_structure(tf.stop_gradient, fake_images)
     with tf.GradientTape() as tape:
-        loss, logs = gan.discriminator_objective(real_images, fake_images, draws)
-        scaled = gan.discriminator_optimizer.scale_loss(loss / draws.replicas)
-    variables = gan.discriminator.trainable_variables
-    gradients = tape.gradient(scaled, variables)
-    _apply(gan, "discriminator", loss, gradients, variables, logs)
+        judged = _objective(gan, "discriminator", real_images, fake_images, draws)
+    _apply(gan, "discriminator", *_gradients(gan, "discriminator", tape, judged), batch)
 
 
 def _move_generator(gan, tape, real_images, fake_images, draws, batch):
-    loss, logs = gan.generator_objective(real_images, fake_images, draws)
-    scaled = gan.generator_optimizer.scale_loss(loss / draws.replicas)
-    variables = gan.generator.trainable_variables
+    drawn = _objective(gan, "generator", real_images, fake_images, draws)
     with tape.stop_recording():
-        gradients = tape.gradient(scaled, variables)
-        _apply(gan, "generator", loss, gradients, variables, logs, batch)
+        _apply(gan, "generator", *_gradients(gan, "generator", tape, drawn), batch)
 
 
 def _turn_of_generator(gan, real_images, draws, batch):
@@ -125,7 +142,21 @@ def _turn_of_generator(gan, real_images, draws, batch):
         _move_generator(gan, tape, real_images, fake_images, draws, batch)
 
 
-def _apply(gan, player, loss, gradients, variables, logs, batch=None):
+def _objective(gan, player, real_images, fake_images, draws, *fake_logits):
+    """A player's loss, the loss as its optimizer wants it scaled, and logs."""
+    hook = getattr(gan, f"{player}_objective")
+    loss, logs = hook(real_images, fake_images, draws, *fake_logits)
+    scaled = getattr(gan, f"{player}_optimizer").scale_loss(loss / draws.replicas)
+    return loss, scaled, logs
+
+
+def _gradients(gan, player, tape, objective):
+    loss, scaled, logs = objective
+    variables = getattr(gan, player).trainable_variables
+    return loss, tape.gradient(scaled, variables), variables, logs
+
+
+def _apply(gan, player, loss, gradients, variables, logs, batch):
     """Move a player, unless this step or an earlier one met a bad number."""
     optimizer = getattr(gan, f"{player}_optimizer")
     scale = optimizer.scale_loss(1.0)  # 1 without loss scaling

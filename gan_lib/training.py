@@ -30,9 +30,10 @@ class GAN(keras.Model):
     Ours differs: algorithm 1 draws new latents for the generator's move; using the
     same fakes (as dcgan.torch does) saves one pass through the generator.
 
-    A paper overrides three hooks and no loop: `forward` (what the generator makes of
-    a batch), `discriminator_objective` and `generator_objective` (loss and logs); and
-    names what a batch holds (`batch_names`) and what is logged (`log_names`).
+    A paper overrides four hooks and no loop: `forward` (what the generator makes of
+    a batch), `judge_fakes` (what the discriminator says to it),
+    `discriminator_objective` and `generator_objective` (loss and logs); and names what
+    a batch holds (`batch_names`) and what is logged (`log_names`).
 
     The averaged generator, float32, follows the weights and the batch-norm averages
     w of the trained one with a half-life counted in images, so that it does not
@@ -81,6 +82,8 @@ class GAN(keras.Model):
         self.images_seen = self._counter("images_seen", "int64")
         self.fault = self._counter("fault", "int32")
         self.fault_image = self._counter("fault_image", "int64")
+        # Layers beside the networks that belong to the training's state, by name.
+        self.memory: dict[str, keras.layers.Layer] = {}
         self.history_rows: list[dict[str, float]] = []
         self.built = True
 
@@ -106,6 +109,7 @@ class GAN(keras.Model):
         penalty_weight: float = 10.0,
         penalty_every: int = 1,
         discriminator_steps: int = 1,
+        simultaneous: bool = False,
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
     ) -> None:
@@ -127,6 +131,10 @@ class GAN(keras.Model):
                 arXiv:1912.04958).
             discriminator_steps: discriminator moves for each generator move; 0: it
                 never moves, for a generator whose objective does not ask it.
+            simultaneous: both players move at once, each against the other as it
+                stood, so that the fakes are judged once instead of twice: a step is
+                shorter, and the generator answers a judge one move old. False: the
+                generator answers the moved discriminator.
             jit_compile: compile the step with XLA. "auto": on a GPU only; on a CPU
                 XLA is the slower one for convolutions.
             steps_per_execution: training steps in one call from Python.
@@ -149,6 +157,11 @@ class GAN(keras.Model):
         ):
             if value < least:
                 raise ValueError(f"Expected `{label}` >= {least}. Received: {value}")
+        if simultaneous and discriminator_steps > 1:
+            raise ValueError(
+                "Expected `discriminator_steps=1` with `simultaneous=True`: who "
+                f"moves at once moves equally often. Received: {discriminator_steps}"
+            )
         self.losses_of = losses.get(loss) if isinstance(loss, str) else loss
         self.real_labels, self.fake_labels = tuple(real_labels), tuple(fake_labels)
         if self._uses_labels() and not self.losses_of.takes_labels:
@@ -158,7 +171,7 @@ class GAN(keras.Model):
             )
         self.penalty, self.penalty_weight = penalty, penalty_weight
         self.penalty_every = penalty_every
-        self.discriminator_steps = discriminator_steps
+        self.discriminator_steps, self.simultaneous = discriminator_steps, simultaneous
         self.generator_optimizer = self._ready(generator_optimizer, self.generator)
         self.discriminator_optimizer = self._ready(
             discriminator_optimizer, self.discriminator
@@ -168,7 +181,7 @@ class GAN(keras.Model):
     def _ready(self, optimizer, network):
         """The optimizer, with loss scaling if needed, and its slots already made."""
         optimizer = optimizer or Adam(2e-4, beta_1=0.5)
-        policies = {layer.dtype_policy.name for layer in network.layers}
+        policies = {layer.dtype_policy.name for layer in _flat_layers(network)}
         if "mixed_float16" in policies and not isinstance(
             optimizer, keras.optimizers.LossScaleOptimizer
         ):
@@ -193,17 +206,27 @@ class GAN(keras.Model):
     def call(self, latents, training=False):
         return self.ema_generator(latents, training=training)
 
-    # The three hooks a paper overrides.
+    # The four hooks a paper overrides.
 
     def forward(self, real_images, draws: Draws):
         """What the generator makes while the discriminator looks at `real_images`."""
         shape = (tf.shape(real_images)[0], self.latent_dim)
         return self.generator(draws.normal("latents", shape), training=True)
 
-    def discriminator_objective(self, real_images, fake_images, draws: Draws):
-        """The discriminator's loss, a float32 scalar, and what to log of it."""
+    def judge_fakes(self, real_images, fake_images):
+        """The discriminator's logits for the fakes of one batch."""
+        return self.discriminator(fake_images, training=True)
+
+    def discriminator_objective(
+        self, real_images, fake_images, draws: Draws, fake_logits=None
+    ):
+        """The discriminator's loss, a float32 scalar, and what to log of it.
+
+        `fake_logits`: what `judge_fakes` said, where it was asked already.
+        """
         real_logits = self.discriminator(real_images, training=True)
-        fake_logits = self.discriminator(fake_images, training=True)
+        if fake_logits is None:
+            fake_logits = self.judge_fakes(real_images, fake_images)
         labels = {}
         if self._uses_labels():
             labels["real_labels"] = step.draw_labels(
@@ -217,13 +240,16 @@ class GAN(keras.Model):
         return loss, {
             "real_logits": tf.reduce_mean(real_logits),
             "fake_logits": tf.reduce_mean(fake_logits),
-            "real_accuracy": _share(real_logits > 0),
-            "fake_accuracy": _share(fake_logits < 0),
+            "real_accuracy": _share(real_logits > self.losses_of.middle),
+            "fake_accuracy": _share(fake_logits < self.losses_of.middle),
         }
 
-    def generator_objective(self, real_images, fake_images, draws: Draws):
+    def generator_objective(
+        self, real_images, fake_images, draws: Draws, fake_logits=None
+    ):
         """The generator's loss, a float32 scalar, and what to log of it."""
-        fake_logits = self.discriminator(fake_images, training=True)
+        if fake_logits is None:
+            fake_logits = self.judge_fakes(real_images, fake_images)
         labels = {}
         if self._uses_labels():
             labels["labels"] = step.draw_labels(
@@ -315,6 +341,12 @@ class GAN(keras.Model):
         if network is self.generator:
             network = export.portable_copy(network)
         return export.save(network, directory)
+
+
+def _flat_layers(network) -> list[keras.layers.Layer]:
+    """All layers, those of networks inside the network included."""
+    inner = getattr(network, "layers", [])
+    return [network] if not inner else [x for i in inner for x in _flat_layers(i)]
 
 
 def _share(condition) -> tf.Tensor:

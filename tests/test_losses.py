@@ -211,10 +211,11 @@ def test_real_and_fake_batches_may_differ_in_size(name):
 
 
 def test_get_knows_the_names_and_lists_them_when_asked_for_another():
-    assert losses.get("hinge") == (
+    assert losses.get("hinge")[:2] == (
         losses.hinge_discriminator_loss,
         losses.hinge_generator_loss,
     )
+    assert losses.get("least_squares").middle == 0.5
     with pytest.raises(ValueError, match="'hinged'") as error:
         losses.get("hinged")
     assert all(name in str(error.value) for name in NAMES)

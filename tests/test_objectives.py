@@ -154,6 +154,7 @@ def test_five_discriminator_steps_for_one_of_the_generator(tiny_gan, tiny_batche
         ({"penalty": "r2"}, "gradient_penalty"),
         ({"penalty_every": 0}, "penalty_every"),
         ({"discriminator_steps": -1}, "discriminator_steps"),
+        ({"discriminator_steps": 2, "simultaneous": True}, "discriminator_steps=1"),
         ({"loss": "hinge", "real_labels": (0.8, 1)}, "no labels"),
         ({"loss": "minimax", "fake_labels": (0, 0.2)}, "no labels"),
     ],

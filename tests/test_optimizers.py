@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gan_lib.optimizers import Adam
+from gan_lib.optimizers import Adam, LinearDecay
 
 SHAPES = [(), (7,), (3, 4), (3, 3, 2, 5)]
 SETTINGS = {
@@ -98,3 +98,42 @@ def test_file_round_trip():
     copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(copy) is Adam
     assert copy.get_config() == optimizer.get_config()
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_l2_is_a_term_of_the_gradient(amsgrad):
+    """Equal to the stock Adam on the loss f(w) + 0.05 |w|^2."""
+    ours, stock = _variables(), _variables()
+    one = Adam(0.01, l2=0.1, amsgrad=amsgrad)
+    other = keras.optimizers.Adam(0.01, amsgrad=amsgrad)
+    for step in range(5):
+        gradients = _gradients(step)
+        one.apply(gradients, ours)
+        pairs = zip(gradients, stock, strict=True)
+        other.apply([g + 0.1 * w for g, w in pairs], stock)
+    for a, b in zip(ours, stock, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=5e-6)
+    assert Adam.from_config(one.get_config()).l2 == 0.1
+
+
+def test_linear_decay():
+    rate = LinearDecay(2e-4, start_kimg=1.0, end_kimg=3.0, batch_size=10)
+    steps = [0, 50, 100, 150, 200, 250, 300, 900]
+    expected = np.array([2, 2, 2, 1.5, 1, 0.5, 0, 0]) * 1e-4
+    found = [float(rate(step)) for step in steps]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-12)
+    config = keras.optimizers.schedules.serialize(rate)
+    again = keras.optimizers.schedules.deserialize(config)
+    assert float(again(250)) == found[5]
+    with pytest.raises(ValueError, match="end_kimg"):
+        LinearDecay(2e-4, 3.0, 3.0, 10)
+
+
+def test_linear_decay_drives_the_optimizer():
+    optimizer = Adam(LinearDecay(0.5, 0.0, 0.002, batch_size=1))
+    weight = keras.Variable(1.0)
+    values = []
+    for _ in range(4):  # Adam moves by the rate where the gradient stays the same
+        optimizer.apply([tf.constant(1.0)], [weight])
+        values.append(float(weight))
+    np.testing.assert_allclose(values, [0.5, 0.25, 0.25, 0.25], atol=1e-5)

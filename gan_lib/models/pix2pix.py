@@ -152,20 +152,23 @@ class Pix2Pix(GAN):
         source, _ = pair
         return self.generator(source, training=True)
 
-    def discriminator_objective(self, pair, fake_images, draws):
+    def judge_fakes(self, pair, fake_images):
+        return self.discriminator(self._shown(pair[0], fake_images), training=True)
+
+    def discriminator_objective(self, pair, fake_images, draws, fake_logits=None):
         source, target = pair
-        loss, logs = super().discriminator_objective(
-            self._shown(source, target), self._shown(source, fake_images), draws
-        )
+        if fake_logits is None:
+            fake_logits = self.judge_fakes(pair, fake_images)
+        shown = self._shown(source, target), self._shown(source, fake_images)
+        loss, logs = super().discriminator_objective(*shown, draws, fake_logits)
         return 0.5 * loss, logs
 
-    def generator_objective(self, pair, fake_images, draws):
-        source, target = pair
-        l1 = losses.l1_loss(fake_images, target)
+    def generator_objective(self, pair, fake_images, draws, fake_logits=None):
+        l1 = losses.l1_loss(fake_images, pair[1])
         adversarial = tf.constant(0.0)
         if self.gan_weight:
             adversarial, _ = super().generator_objective(
-                None, self._shown(source, fake_images), draws
+                pair, fake_images, draws, fake_logits
             )
         loss = self.gan_weight * adversarial + self.l1_weight * l1
         return loss, {"l1_loss": l1, "adversarial_loss": adversarial}

@@ -1,0 +1,106 @@
+"""What trainings between two domains without pairs have in common.
+
+The domains are A and B. A player has one network for each direction or domain; here
+two networks become one, so that the training core sees two players as always.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from gan_lib import export, losses
+
+DIRECTIONS = ("a_to_b", "b_to_a")
+
+
+def both(first: keras.Model, second: keras.Model, name: str) -> keras.Model:
+    """Two networks as one: [x, y] -> [first(x), second(y)].
+
+    Args:
+        first, second: for pictures of domain A and of domain B; `get_layer` of the
+            result gives each back by its name.
+        name: of the result.
+    Raises: ValueError when the two have one name.
+    """
+    if first.name == second.name:
+        raise ValueError(
+            f"Expected two names. Received: both networks are called {first.name!r}. "
+            "Set `network.name` before."
+        )
+    inputs = [
+        keras.Input(network.input_shape[1:], name=f"domain_{letter}")
+        for letter, network in zip("ab", (first, second), strict=True)
+    ]
+    outputs = [first(inputs[0]), second(inputs[1])]
+    return keras.Model(inputs, outputs, name=name)
+
+
+def parts(player: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """The two networks that `both` joined, in their order."""
+    first, second = (x for x in player.layers if isinstance(x, keras.Model))
+    return first, second
+
+
+def translate(network, own, other=None):
+    """A network's outputs for `own` and for `other`, from one call.
+
+    For networks without batch norm a batch is only a way to compute: each picture's
+    result is its own, so that the translation of `own` and the identity of `other`
+    share a call.
+
+    Args:
+        network: pictures (B, H, W, C) -> tensors with B in front, in any structure.
+        own, other: float32 (B, H, W, C); without `other` its place holds None.
+    Returns: (outputs for own, outputs for other).
+    """
+    if other is None:
+        return network(own, training=True), None
+    outputs = network(tf.concat([own, other], 0), training=True)
+    halves = [tf.split(x, 2) for x in tf.nest.flatten(outputs)]
+    first, second = zip(*halves, strict=True)
+    return (
+        tf.nest.pack_sequence_as(outputs, first),
+        tf.nest.pack_sequence_as(outputs, second),
+    )
+
+
+def distance(images, targets) -> tf.Tensor:
+    """Mean absolute differences, summed over the domains."""
+    pairs = zip(images, targets, strict=True)
+    return tf.add_n([losses.l1_loss(image, target) for image, target in pairs])
+
+
+def logs(real_logits, fake_logits, middle: float) -> dict[str, tf.Tensor]:
+    """What `GAN` logs of its discriminator, as means over several maps of logits."""
+
+    def mean(maps):
+        return tf.add_n([tf.reduce_mean(tf.cast(x, tf.float32)) for x in maps]) / len(
+            maps
+        )
+
+    return {
+        "real_logits": mean(real_logits),
+        "fake_logits": mean(fake_logits),
+        "real_accuracy": mean([x > middle for x in real_logits]),
+        "fake_accuracy": mean([x < middle for x in fake_logits]),
+    }
+
+
+def get_direction(generator: keras.Model, direction: str) -> keras.Model:
+    """The network of one direction, "a_to_b" or "b_to_a"; ValueError on another."""
+    if direction not in DIRECTIONS:
+        raise ValueError(
+            f"Expected `direction` to be one of {DIRECTIONS}. Received: {direction!r}"
+        )
+    return generator.get_layer(direction)
+
+
+def save(generator: keras.Model, directory: str | Path) -> list[Path]:
+    """Write the networks of both directions, each as `gan_lib.export.save` does."""
+    networks = [
+        export.portable_copy(generator.get_layer(direction)) for direction in DIRECTIONS
+    ]
+    return [path for network in networks for path in export.save(network, directory)]
