@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from gan_lib.data import hints as hint
 from gan_lib.data.pairs import Pairs
 from gan_lib.data.pipeline import Batches, check_int, endless
+from gan_lib.data.windows import cut, window
 
 __all__ = ["PairBatches"]
 
-_CROP, _HINTS = 2, 3  # streams of random numbers; `Batches` has 0 and 1
+_HINTS = 3  # stream of random numbers; `Batches` has 0 and 1, `window` has 2
 
 
 class PairBatches:
@@ -112,11 +112,9 @@ class PairBatches:
         sides = [self.pairs.source[indices], self.pairs.target[indices]]
         first = int(step) * self.batch_size
         for number, mirror in enumerate(mirrored):
-            left, top = self._window(first + number)
+            left, top = window(self.seed, first + number, self.jitter)
             for side, nearest in zip(sides, self.pairs.nearest, strict=True):
-                picture = side[number]
-                if self.jitter:
-                    picture = _cut(picture, left, top, self.jitter, nearest)
+                picture = cut(side[number], left, top, self.jitter, nearest)
                 side[number] = picture[:, ::-1] if mirror else picture
         source, target = sides
         if self.hints:
@@ -127,48 +125,5 @@ class PairBatches:
             source = hint.add_hints(source, np.stack(drawn))
         return source, target
 
-    def _window(self, position: int) -> tuple[int, int]:
-        """Left and top of the window in the enlarged picture, each 0 ... jitter."""
-        if not self.jitter:
-            return 0, 0
-        rng = self._draws(position, _CROP)
-        left, top = rng.integers(0, self.jitter + 1, 2).tolist()
-        return left, top
-
     def _draws(self, position: int, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, position, stream])
-
-
-def _cut(
-    picture: np.ndarray, left: int, top: int, jitter: int, nearest: bool
-) -> np.ndarray:
-    """A window of `picture` enlarged by `jitter` pixels, of the picture's own size.
-
-    Only the window is computed: Pillow resizes from a box given in fractions of the
-    original's pixels. Nearest neighbours are looked up, since where two are equally
-    near the rounding of such fractions would decide.
-    """
-    height, width, channels = picture.shape
-    if nearest:
-        rows = _nearest(np.arange(top, top + height), height, jitter)
-        columns = _nearest(np.arange(left, left + width), width, jitter)
-        return picture[rows].take(columns, axis=1)  # much faster than one index
-    across, down = width / (width + jitter), height / (height + jitter)
-    box = (left * across, top * down, (left + width) * across, (top + height) * down)
-    method = Image.Resampling.BILINEAR
-    if channels == 3:
-        image = Image.fromarray(np.ascontiguousarray(picture))
-        return np.asarray(image.resize((width, height), method, box))
-    # Channel by channel: Pillow knows no other numbers of channels, and takes four
-    # for colours with transparency.
-    planes = [
-        Image.fromarray(np.ascontiguousarray(picture[..., channel]))
-        for channel in range(channels)
-    ]
-    cut = [np.asarray(plane.resize((width, height), method, box)) for plane in planes]
-    return np.stack(cut, -1)
-
-
-def _nearest(places: np.ndarray, side: int, jitter: int) -> np.ndarray:
-    """floor((k + 1/2) S / (S + jitter)), in whole numbers."""
-    return (2 * places + 1) * side // (2 * (side + jitter))

@@ -68,7 +68,12 @@ def check_sides(
 
 
 def has_colour(pixels: np.ndarray) -> bool:
-    """Whether a picture has colours, taking its lightest parts, the paper, as white."""
+    """Whether a picture has colours, taking its lightest parts, the paper, as white.
+
+    Not `data_prep.measure.colour`, which is for photographs: it fits the tint to the
+    brightness, so that sepia counts as grey, and a drawing of two flat colours, or of
+    one on white, would count as grey as well.
+    """
     small = Image.fromarray(pixels).resize((32, 32), Image.Resampling.BOX)
     # Without the rim: JPEG carries colour across the middle from one half to the other.
     values = np.asarray(small, np.float64)[1:-1, 1:-1].reshape(-1, 3)

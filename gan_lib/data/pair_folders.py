@@ -89,13 +89,11 @@ def side_by_side(
         check_sides(*sides, grey_targets, f'pass direction="{opposite}"')
         return _squares(sides, size, nearest)
 
-    rules = {"size": size, "direction": direction, "nearest": tuple(nearest)}
-    rules |= {"grey": grey_targets, "max": max_pixels, "version": _VERSION}
-    store = cache.cache_dir(cache_dir) / "pairs" / key(root, entries, rules)
-    options = {"what": "pair", "workers": workers, "progress": progress}
-    shape = (2, size, size, 3)
-    found = stored(store, entries, decode, shape, skipped, root, **options)
-    return _pairs(*found, nearest)
+    rules = {"direction": direction, "grey": grey_targets, "max": max_pixels}
+    return _read(
+        root, entries, entries, decode, skipped, rules, size=size, nearest=nearest,
+        cache_dir=cache_dir, workers=workers, progress=progress,
+    )  # fmt: skip
 
 
 def two_folders(
@@ -156,14 +154,12 @@ def two_folders(
         check_sides(source, target, grey_targets, "exchange the two folders")
         return _squares((source, target), size, nearest)
 
-    rules = {"size": size, "nearest": tuple(nearest), "grey": grey_targets}
-    rules |= {"max": max_pixels, "version": _VERSION}
-    rules |= {"target": key(roots[1], scans[1][0], {})}
-    store = cache.cache_dir(cache_dir) / "pairs" / key(roots[0], scans[0][0], rules)
-    options = {"what": "pair", "workers": workers, "progress": progress}
-    shape = (2, size, size, 3)
-    found = stored(store, items, decode, shape, skipped, roots[0], **options)
-    return _pairs(*found, nearest)
+    partner = key(roots[1], scans[1][0], {})
+    rules = {"target": partner, "grey": grey_targets, "max": max_pixels}
+    return _read(
+        roots[0], scans[0][0], items, decode, skipped, rules, size=size,
+        nearest=nearest, cache_dir=cache_dir, workers=workers, progress=progress,
+    )  # fmt: skip
 
 
 def save_side_by_side(
@@ -201,6 +197,18 @@ def save_side_by_side(
         with atomic.replacing(file, durable=False) as stream:
             Image.fromarray(np.hstack(both)).save(stream, "PNG")
     return files
+
+
+def _read(
+    root, entries, items, decode, skipped, rules, *, size, nearest, cache_dir, **options
+) -> Pairs:
+    """The pairs that `decode` makes of all items; cached by files and `rules`."""
+    rules = rules | {"size": size, "nearest": tuple(nearest), "version": _VERSION}
+    store = cache.cache_dir(cache_dir) / "pairs" / key(root, entries, rules)
+    pixels, paths, skipped = stored(
+        store, items, decode, (2, size, size, 3), skipped, root, what="pair", **options
+    )
+    return Pairs(pixels[:, 0], pixels[:, 1], tuple(nearest), paths, tuple(skipped))
 
 
 def _file_names(pairs: Pairs, folder: Path) -> list[Path]:
@@ -261,10 +269,6 @@ def _squares(sides, size: int, nearest: tuple[bool, bool]) -> np.ndarray:
         for side, method in zip(sides, methods, strict=True)
     ]
     return np.stack([np.asarray(image) for image in resized])
-
-
-def _pairs(pixels, paths, skipped, nearest: tuple[bool, bool]) -> Pairs:
-    return Pairs(pixels[:, 0], pixels[:, 1], tuple(nearest), paths, tuple(skipped))
 
 
 def _check_size(size: int) -> None:

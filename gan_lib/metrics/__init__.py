@@ -1,5 +1,10 @@
 """Scores for generated images; each one says how it was measured."""
 
+from gan_lib.metrics.agreement import (
+    AttributeAgreement,
+    attribute_agreement,
+    read_colours,
+)
 from gan_lib.metrics.colour import histogram_intersection, srgb_to_lab
 from gan_lib.metrics.features import ImageFeatures, Lite0Features
 from gan_lib.metrics.fid import FID, fid
@@ -22,6 +27,7 @@ from gan_lib.metrics.segmentation import (
 )
 
 __all__ = [
+    "AttributeAgreement",
     "FID",
     "KID",
     "Distinct",
@@ -30,6 +36,7 @@ __all__ = [
     "Memorisation",
     "SegmentationScore",
     "Segmenter",
+    "attribute_agreement",
     "confusion_matrix",
     "distinct",
     "distinct_threshold",
@@ -39,6 +46,7 @@ __all__ = [
     "kid",
     "memorisation",
     "nearest_neighbours",
+    "read_colours",
     "segmentation_score",
     "segmenter",
     "srgb_to_lab",

@@ -96,9 +96,9 @@ def kid(
     in_y = _choose(len(y), size, subsets, rng)
     pairs = size * (size - 1)
     values = (
-        _kernel_sums(x, x, in_x, in_x, same=True) / pairs
-        + _kernel_sums(y, y, in_y, in_y, same=True) / pairs
-        - 2 * _kernel_sums(x, y, in_x, in_y) / size**2
+        kernel_sums(x, x, in_x, in_x, same=True) / pairs
+        + kernel_sums(y, y, in_y, in_y, same=True) / pairs
+        - 2 * kernel_sums(x, y, in_x, in_y) / size**2
     )
     error = values.std(ddof=1) * np.sqrt(size / (smaller - size) + 1 / subsets)
     return KID(
@@ -122,7 +122,7 @@ def _choose(n: int, size: int, subsets: int, rng: np.random.Generator) -> np.nda
     return chosen
 
 
-def _kernel_sums(
+def kernel_sums(
     x: np.ndarray,
     y: np.ndarray,
     in_x: np.ndarray,
