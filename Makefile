@@ -43,8 +43,8 @@ test-colab: $(COLAB_READY)  ## unit tests and notebook 01 (smoke) with Colab's v
 	.venv-colab/bin/python -m pytest
 	.venv-colab/bin/python tools/run_notebook.py $(DEMO) --profile smoke
 
-test-page: $(PAGE_READY)  ## the drawing page in a real browser (needs Chromium)
-	.venv-page/bin/python -m pytest tests/demo
+test-page: $(PAGE_READY)  ## both pages in a real browser (needs Chromium)
+	.venv-page/bin/python -m pytest tests/demo tests/study/test_study_page.py
 
 badges: $(READY)  ## point all links at one fork: make badges REPO=owner/name
 	$(BIN)/python tools/badges.py $(REPO)
