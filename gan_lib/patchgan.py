@@ -9,7 +9,12 @@ from collections.abc import Sequence
 
 import keras
 
-from gan_lib.layers import BatchNormalization, Conv2D, InstanceNormalization
+from gan_lib.layers import (
+    BatchNormalization,
+    Conv2D,
+    InstanceNormalization,
+    LeakyReLU,
+)
 
 NORMALIZATIONS = ("batch", "instance", "none")
 
@@ -77,7 +82,7 @@ class Blocks:
         return x
 
     def leaky(self, x):
-        return keras.layers.LeakyReLU(negative_slope=0.2, dtype=self.dtype)(x)
+        return LeakyReLU(negative_slope=0.2, dtype=self.dtype)(x)
 
 
 def build_discriminator(

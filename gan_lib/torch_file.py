@@ -77,7 +77,9 @@ class _TensorUnpickler(pickle._Unpickler):
         return _Storage(str(key), dtype, size)
 
 
-def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def read_torch_file(
+    path: str | os.PathLike[str], part: str | None = None
+) -> dict[str, np.ndarray]:
     """Tensors of a PyTorch state dict, by name, as NumPy arrays.
 
     Only dictionaries of float32 and int64 tensors are read (a state dict), from both
@@ -86,45 +88,56 @@ def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
     Args:
         path: file written by `torch.save(model.state_dict(), path)`.
+        part: of a file with several state dicts in a dictionary, the one to read, by
+            its name there; only its numbers are brought into memory.
     Returns: dict, tensor name -> array of the stored shape.
     Raises: UnsafePickleError if the file names anything but tensors; ValueError if
-        it is of another format, cut short or inconsistent.
+        it is of another format, cut short or inconsistent, or has no such part.
     """
     with Path(path).open("rb") as file:
         zipped = file.read(len(_ZIP_START)) == _ZIP_START
         file.seek(0)
-        tensors, numbers = (_read_zip if zipped else _read_legacy)(file, path)
+        tensors, numbers = (_read_zip if zipped else _read_legacy)(file, path, part)
     return {
         str(name): _view(numbers[tensor.storage.key], tensor, str(name), path)
         for name, tensor in tensors.items()
     }
 
 
-def _read_legacy(file: BinaryIO, path: Any):
+def _read_legacy(file: BinaryIO, path: Any, part: str | None):
     """Tensors by name and numbers by storage, of a file of pickles one by one."""
     header = [_load(file, path) for _ in range(3)]
     if header[:2] != [_MAGIC, _PROTOCOL] or not isinstance(header[2], dict):
         raise _unreadable(path, "it does not start like one")
     if header[2].get("little_endian") is not (sys.byteorder == "little"):
         raise _unreadable(path, "it was written with another byte order")
-    tensors, storages = _load_tensors(file, path)
+    tensors, storages = _load_tensors(file, path, part)
     listed = _load(file, path)
     keys = [str(key) for key in listed] if isinstance(listed, list) else []
     if sorted(keys) != sorted(storages):
         raise _unreadable(path, "its tensors and its storages do not match")
-    return tensors, {key: _read_storage(file, storages[key], path) for key in keys}
+    wanted = {tensor.storage.key for tensor in tensors.values()}
+    read = {
+        key: _read_storage(file, storages[key], path, key in wanted) for key in keys
+    }
+    return tensors, read
 
 
-def _read_storage(file: BinaryIO, storage: _Storage, path: Any) -> np.ndarray:
+def _read_storage(
+    file: BinaryIO, storage: _Storage, path: Any, wanted: bool
+) -> np.ndarray:
     size = int.from_bytes(file.read(8), "little", signed=True)
     wanted_bytes = storage.size * np.dtype(storage.dtype).itemsize
     left_bytes = os.fstat(file.fileno()).st_size - file.tell()
     if size != storage.size or wanted_bytes > left_bytes:
         raise _unreadable(path, f"storage {storage.key} is cut short or changed")
+    if not wanted:
+        file.seek(wanted_bytes, os.SEEK_CUR)
+        return np.empty(0, storage.dtype)
     return np.frombuffer(file.read(wanted_bytes), storage.dtype)
 
 
-def _read_zip(file: BinaryIO, path: Any):
+def _read_zip(file: BinaryIO, path: Any, part: str | None):
     """As `_read_legacy`, of an archive NAME/data.pkl, NAME/data/0, NAME/data/1 ..."""
     try:
         with zipfile.ZipFile(file) as archive:
@@ -138,9 +151,11 @@ def _read_zip(file: BinaryIO, path: Any):
             if order not in (None, sys.byteorder.encode()):
                 raise _unreadable(path, "it was written with another byte order")
             with archive.open(names["data.pkl"]) as program:
-                tensors, storages = _load_tensors(program, path)
+                tensors, _ = _load_tensors(program, path, part)
             numbers = {}
-            for key, storage in storages.items():
+            for key, storage in {
+                t.storage.key: t.storage for t in tensors.values()
+            }.items():
                 content = archive.read(names[f"data/{key}"])
                 if len(content) != storage.size * np.dtype(storage.dtype).itemsize:
                     raise _unreadable(path, f"storage {key} has another size")
@@ -154,17 +169,30 @@ def _read_zip(file: BinaryIO, path: Any):
     return tensors, numbers
 
 
-def _load_tensors(file: Any, path: Any) -> tuple[dict, dict[str, _Storage]]:
-    """The table of tensors, and the storages it needs by key."""
-    tensors = _load(file, path)
-    if not isinstance(tensors, dict):
+def _load_tensors(file: Any, path: Any, part: str | None):
+    """The table of tensors, and the storages that the whole file has, by key."""
+    tables = {None: _load(file, path)}
+    if part is not None:
+        tables = _items(tables[None], path)
+        if part not in tables:
+            raise _unreadable(path, f"it has no part {part!r} among {list(tables)[:9]}")
+    tables = {name: _items(table, path) for name, table in tables.items()}
+    storages = {}
+    for table in tables.values():
+        for name, value in table.items():
+            if not isinstance(value, _Tensor) or not isinstance(
+                value.storage, _Storage
+            ):
+                raise _unreadable(path, f"{name!r} is not a tensor")
+            storages[value.storage.key] = value.storage
+    return tables[part], storages
+
+
+def _items(table: Any, path: Any) -> dict:
+    if not isinstance(table, dict):
         raise _unreadable(path, "it holds no dictionary of tensors")
     # The file may have put something else in place of the dictionary's methods.
-    tensors = dict(dict.items(tensors))
-    for name, value in tensors.items():
-        if not isinstance(value, _Tensor) or not isinstance(value.storage, _Storage):
-            raise _unreadable(path, f"{name!r} is not a tensor")
-    return tensors, {t.storage.key: t.storage for t in tensors.values()}
+    return dict(dict.items(table))
 
 
 def _load(file: Any, path: Any) -> Any:

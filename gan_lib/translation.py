@@ -6,6 +6,7 @@ two networks become one, so that the training core sees two players as always.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -16,15 +17,16 @@ from gan_lib import export, losses
 DIRECTIONS = ("a_to_b", "b_to_a")
 
 
-def both(first: keras.Model, second: keras.Model, name: str) -> keras.Model:
+def both(networks: Sequence[keras.Model], name: str) -> keras.Model:
     """Two networks as one: [x, y] -> [first(x), second(y)].
 
     Args:
-        first, second: for pictures of domain A and of domain B; `get_layer` of the
-            result gives each back by its name.
+        networks: for pictures of domain A and of domain B; `get_layer` of the result
+            gives each back by its name.
         name: of the result.
     Raises: ValueError when the two have one name.
     """
+    first, second = networks
     if first.name == second.name:
         raise ValueError(
             f"Expected two names. Received: both networks are called {first.name!r}. "
@@ -32,7 +34,7 @@ def both(first: keras.Model, second: keras.Model, name: str) -> keras.Model:
         )
     inputs = [
         keras.Input(network.input_shape[1:], name=f"domain_{letter}")
-        for letter, network in zip("ab", (first, second), strict=True)
+        for letter, network in zip("ab", networks, strict=True)
     ]
     outputs = [first(inputs[0]), second(inputs[1])]
     return keras.Model(inputs, outputs, name=name)

@@ -194,4 +194,4 @@ def test_translate_is_two_calls_in_one(pairs):
     np.testing.assert_array_equal(alone, network(a))
     assert nothing is None
     with pytest.raises(ValueError, match="two names"):
-        translation.both(network, network, "twice")
+        translation.both([network, network], "twice")

@@ -21,9 +21,13 @@ from gan_lib.checks.dcgan import (
     slerp,
 )
 from gan_lib.checks.pix2pix import best_constant, paired_loss, receptive_field
+from gan_lib.checks.ugatit import activation_map, adalin, cycle_and_identity
 
 __all__ = [
+    "activation_map",
+    "adalin",
     "best_constant",
+    "cycle_and_identity",
     "discriminator_loss",
     "ema_update",
     "generator_loss",

@@ -196,8 +196,8 @@ def cyclegan(
         generators.append(generator)
         discriminators.append(discriminator)
     model = CycleGAN(
-        translation.both(*generators, name="generator"),
-        translation.both(*discriminators, name="discriminator"),
+        translation.both(generators, name="generator"),
+        translation.both(discriminators, name="discriminator"),
         cycle_weight=cycle_weight,
         identity_weight=identity_weight,
         pool_size=pool_size,

@@ -14,7 +14,13 @@ from typing import Any
 
 import keras
 
-from gan_lib.layers import BatchNormalization, Conv2D, Conv2DTranspose, UpsampleConv2D
+from gan_lib.layers import (
+    BatchNormalization,
+    Conv2D,
+    Conv2DTranspose,
+    LeakyReLU,
+    UpsampleConv2D,
+)
 from gan_lib.optimizers import Adam
 from gan_lib.training import GAN
 
@@ -138,7 +144,7 @@ class _Blocks:
     def activate(self, x, slope):
         if slope == 0:
             return keras.layers.ReLU(dtype=self.dtype)(x)
-        return keras.layers.LeakyReLU(negative_slope=slope, dtype=self.dtype)(x)
+        return LeakyReLU(negative_slope=slope, dtype=self.dtype)(x)
 
 
 def _fresh(initializer):
