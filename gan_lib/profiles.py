@@ -130,6 +130,39 @@ LESSONS: dict[str, dict[str, dict[str, Any]]] = {
             "metric_images": 2_000,
         },
     },
+    "ugatit": {
+        "smoke": {
+            "image_size": 32,
+            "num_images": 32,
+            "batch_size": 2,
+            "width": 4,
+            "kimg": 0.016,
+            "tick_kimg": 0.004,
+            "ablation_kimg": 0.008,
+            "metric_images": 32,
+        },
+        "cpu": {
+            "num_images": 1_000,
+            "batch_size": 4,
+            "width": 16,
+            "kimg": 6,
+            "training_minutes": 2.5,
+            "tick_kimg": 0.1,
+            "ablation_kimg": 0.6,
+            "ablation_seconds": 30,
+            "metric_images": 256,
+        },
+        # Between the paper's 256 px and what a T4 does in an hour.
+        "gpu": {
+            "image_size": 128,
+            "num_images": 3_000,
+            "batch_size": 4,
+            "kimg": 200,
+            "tick_kimg": 2,
+            "ablation_kimg": 10,
+            "metric_images": 1_000,
+        },
+    },
 }
 
 
