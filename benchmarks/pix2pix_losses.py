@@ -78,7 +78,7 @@ def main():
     folder = Path(__file__).with_name("runs")
     folder.mkdir(exist_ok=True)
     figure = plot.rows({"source": test.source[:10]} | pictures)
-    figure.savefig(folder / f"pix2pix_losses_{kind}.png")
+    figure.savefig(folder / f"pix2pix_losses_{kind}.png", bbox_inches="tight")
 
 
 if __name__ == "__main__":

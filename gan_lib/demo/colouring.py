@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from data_prep.decode import decode_upright
 from data_prep.scan import printable
-from gan_lib.data.hints import CHANNELS, PATCH, Point, add_hints, paint_hints
+from gan_lib.data.hints import CHANNELS, MOST, PATCH, Point, add_hints, paint_hints
 from gan_lib.data.pipeline import to_float, to_uint8
 from gan_lib.data.sketch import clean_drawing
 
@@ -30,12 +30,28 @@ EMPTY = (
 )
 
 
+TOO_MANY = (
+    f"More colour than the generator has learned to read: it knows up to {MOST} dots a "
+    "picture, and your strokes cover {}. The "
+    f"{MOST} farthest from each other were used. A short stroke in each region says as "
+    "much as a filled one."
+)
+
+
 class Source(NamedTuple):
     """What a generator wants to see."""
 
     size: int
     channels: int  # of the drawing: 1, or 3 with the same grey three times
     takes_hints: bool
+
+
+class Sheet(NamedTuple):
+    """What stands on a canvas, coloured."""
+
+    picture: np.ndarray  # uint8 (size, size, 3)
+    lines: np.ndarray | None  # for the next call; None if hints are not taken
+    message: str  # something the person who draws should know, or nothing
 
 
 def load_generator(path: str | os.PathLike) -> keras.Model:
@@ -203,20 +219,46 @@ def colour_sheet(
     before: np.ndarray | None = None,
     *,
     line_width: float = 1.0,
-) -> tuple[np.ndarray, np.ndarray | None]:
+) -> Sheet:
     """What stands on a canvas, coloured; coloured strokes are hints.
+
+    In training a picture had at most 8 dots. Of more, 8 are kept that lie far from
+    each other in place and colour, and `.message` says so.
 
     Args:
         sheet: see `split_hints`. Without hints in the generator, all of it is drawing.
-        before: what the last call for this canvas returned second.
-    Returns: uint8 (size, size, 3), and the lines, to be given back as `before`.
+        before: `.lines` of the last call for this canvas.
+    Returns: `Sheet`.
     Raises: see `colour_drawing`.
     """
     source = source_of(generate)
     if not source.takes_hints:
-        return colour_drawing(generate, sheet, line_width=line_width), None
+        picture = colour_drawing(generate, sheet, line_width=line_width)
+        return Sheet(picture, None, "")
     lines, hints = split_hints(sheet, source.size, before)
-    return colour_drawing(generate, lines, hints, line_width=line_width), lines
+    message = TOO_MANY.format(len(hints)) if len(hints) > MOST else ""
+    hints = _farthest(hints, source.size)
+    picture = colour_drawing(generate, lines, hints, line_width=line_width)
+    return Sheet(picture, lines, message)
+
+
+def _farthest(dots: list[Point], size: int) -> list[Point]:
+    """At most `MOST` dots, each as far as can be from those before it.
+
+    A difference of the whole colour range counts as much as the picture's side, so a
+    short stroke of another colour is not crowded out by a long one.
+    """
+    if len(dots) <= MOST:
+        return dots
+    places = np.array([(x / size, y / size) for x, y, _ in dots])
+    colours = np.array([colour for *_, colour in dots]) / 255
+    spread = np.hstack([places, colours])  # (n, 5)
+    kept, distance = [0], np.full(len(dots), np.inf)
+    while len(kept) < MOST:
+        step = np.linalg.norm(spread - spread[kept[-1]], axis=1)
+        distance = np.minimum(distance, step)
+        kept.append(int(distance.argmax()))
+    return [dots[number] for number in kept]
 
 
 def read_drawing(data: bytes, size: int) -> np.ndarray:

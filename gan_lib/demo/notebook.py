@@ -170,7 +170,7 @@ class Canvas:
             return
         sheet = Image.open(io.BytesIO(base64.b64decode(change["new"])))
         try:
-            picture, self._lines = colour_sheet(
+            picture, self._lines, message = colour_sheet(
                 self._generate,
                 np.asarray(sheet.convert("RGBA")),
                 self._lines,
@@ -180,7 +180,7 @@ class Canvas:
             self._lines = None
             self._show(None, str(error))
         else:
-            self._show(picture)
+            self._show(picture, message)
 
     def _show(self, picture: np.ndarray | None, text: str = "") -> None:
         self.picture, self._text.value = picture, text

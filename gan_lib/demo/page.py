@@ -121,12 +121,12 @@ def follow(generate: Any, value: dict | None, before: np.ndarray | None, line_wi
     if not value or value["composite"] is None:  # just cleared
         return None, EMPTY, None
     try:
-        picture, lines = colour_sheet(
+        picture, lines, message = colour_sheet(
             generate, value["composite"], before, line_width=line_width
         )
     except ValueError as error:
         return None, str(error), None
-    return np.asarray(enlarge(picture, SIDE_PX)), "", lines
+    return np.asarray(enlarge(picture, SIDE_PX)), message, lines
 
 
 def example_sketches(size: int) -> np.ndarray:

@@ -22,9 +22,11 @@ from gan_lib.plot.images import (
     rows,
     show,
 )
+from gan_lib.plot.over_time import film, progress
 from gan_lib.plot.patches import patch_maps
 from gan_lib.plot.pixels import animate, animation, colour_labels, save_grid, tile
 from gan_lib.plot.style import COLOURS, Picture, table
+from gan_lib.plot.votes import preferences
 
 __all__ = [
     "COLOURS",
@@ -39,6 +41,7 @@ __all__ = [
     "curves",
     "densities",
     "duel",
+    "film",
     "image_grid",
     "label_maps",
     "logit_curves",
@@ -46,6 +49,8 @@ __all__ = [
     "loss_curves",
     "neighbours",
     "patch_maps",
+    "preferences",
+    "progress",
     "rows",
     "save_grid",
     "show",

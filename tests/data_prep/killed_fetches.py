@@ -23,7 +23,9 @@ from data_prep.index import Index
 ROOT = Path(__file__).parents[2]
 NAMES = ("127.0.0.1", "localhost")
 _FETCH = """
-import sys
+import signal, sys
+# Whoever is started in the background ignores Ctrl+C, and so do its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from data_prep import fetch, inputs
 from data_prep.fetching.settings import FetchSettings
 from data_prep.index import Index

@@ -11,8 +11,15 @@ from data_prep.detectors.training.colours import skin_colour
 
 
 @pytest.fixture(scope="module")
-def painter(shared_data) -> scenes.Painter:
-    return scenes.Painter(shared_data / "anime_layers", stock=12)
+def sprites(shared_data) -> characters.Sprites:
+    return characters.Sprites(shared_data / "anime_layers")
+
+
+@pytest.fixture(scope="module")
+def painter(shared_data, sprites) -> scenes.Painter:
+    with pytest.MonkeyPatch.context() as patch:  # read the layers once
+        patch.setattr(scenes, "Sprites", lambda folder: sprites)
+        return scenes.Painter(shared_data / "anime_layers", stock=12)
 
 
 @pytest.mark.slow
@@ -36,8 +43,7 @@ def test_some_scenes_have_heads_and_some_have_none(painter):
 
 
 @pytest.mark.slow
-def test_held_out_items_are_never_drawn_unless_asked_for(shared_data):
-    sprites = characters.Sprites(shared_data / "anime_layers")
+def test_held_out_items_are_never_drawn_unless_asked_for(sprites):
     rng = np.random.default_rng(0)
     for held_out in (False, True):
         items = [sprites._choose(rng, "female", held_out) for _ in range(100)]

@@ -163,12 +163,33 @@ def test_lines_hold_under_a_hint_put_on_top_of_them():
 
 def test_a_sheet_is_coloured_with_its_hints_only_if_the_generator_takes_them():
     sheet = with_stroke(RED)
-    picture, lines = demo.colour_sheet(overlay(), sheet)
+    picture, lines, message = demo.colour_sheet(overlay(), sheet)
     assert picture[8, 8, 0] > 250 > 10 > picture[8, 8, 1]
     np.testing.assert_array_equal(lines, square())
-    picture, lines = demo.colour_sheet(overlay(channels=1), sheet)
+    assert message == ""
+    picture, lines, _ = demo.colour_sheet(overlay(channels=1), sheet)
     assert lines is None
     assert picture[8, 8].max() < 100  # there it is ink
+
+
+def test_more_dots_than_in_training_are_thinned_and_the_person_is_told():
+    sheet = np.full((256, 256, 3), 255, np.uint8)
+    sheet[40:200, 40:200] = RED  # a whole region filled: many dots
+    sheet[30:38, 30:34] = (0, 0, 255)  # and one short stroke beside it
+    sheet[230:, :4] = 0
+    _, hints = demo.split_hints(sheet, 64)
+    assert len(hints) > 30
+    picture, _, message = demo.colour_sheet(overlay(64), sheet)
+    assert f"cover {len(hints)}" in message
+    shown = np.abs(picture.astype(int) - picture[:1, -1:]).max(-1) > 60
+    blue = (picture[..., 2] > 150) & (picture[..., 0] < 100)
+    assert blue.any()
+    # Eight dots of 5 x 5 pixels, the line and no more.
+    assert 100 < shown.sum() <= 8 * 25 + 16
+    few = np.full((256, 256, 3), 255, np.uint8)
+    few[::32, 40:44] = RED
+    few[230:, :4] = 0
+    assert demo.colour_sheet(overlay(64), few).message == ""
 
 
 def test_a_sheet_of_floats_is_refused():
