@@ -11,6 +11,9 @@ DEMO := notebooks/src/01_dcgan_anime_faces.py
 READY := $(VENV)/$(if $(GPU)$(wildcard $(VENV)/.ready-gpu),.ready-gpu,.ready)
 COLAB_READY := .venv-colab/.ready
 PAGE_READY := .venv-page/.ready
+# Test processes; each has one TensorFlow thread.
+WORKERS ?= 2
+PYTEST := -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-page check notebooks lab bench test-colab badges hooks clean
@@ -23,8 +26,8 @@ setup: $(READY)  ## make .venv with the pinned requirements (GPU=1: TensorFlow w
 demo: $(READY)  ## run notebook 01 on the CPU profile; pictures in runs/01_dcgan_anime_faces
 	$(BIN)/python tools/run_notebook.py $(DEMO) --profile cpu
 
-test: $(READY)  ## all tests
-	$(BIN)/python -m pytest
+test: $(READY)  ## all tests (WORKERS=2 processes)
+	$(BIN)/python $(PYTEST)
 
 check: $(READY)  ## style, types and the fast tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -40,7 +43,7 @@ bench: $(READY)  ## list the benchmarks and how to run them
 	@cat benchmarks/README.md
 
 test-colab: $(COLAB_READY)  ## unit tests and notebook 01 (smoke) with Colab's versions
-	.venv-colab/bin/python -m pytest
+	.venv-colab/bin/python $(PYTEST)
 	.venv-colab/bin/python tools/run_notebook.py $(DEMO) --profile smoke
 
 test-page: $(PAGE_READY)  ## both pages in a real browser (needs Chromium)

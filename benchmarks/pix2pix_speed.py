@@ -3,13 +3,15 @@
     python benchmarks/pix2pix_speed.py --rounds 12
 
 The same U-Net, discriminator, pictures and batch on both sides, at 256 px with one
-picture a batch and at 64 px with 16. A ratio is the median over the rounds of the ratio
-inside a round, so that a machine whose speed drifts favours neither.
+picture a batch and at 64 px with 16. "At once" is `simultaneous=True`, as the tutorial
+does it. A ratio is the median over the rounds of the ratio inside a round, so that a
+machine whose speed drifts favours neither.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 
 import numpy as np
@@ -30,10 +32,12 @@ def ways(size: int, batch: int) -> dict:
     )
     tutorial = Tutorial(size, 3)
     found = {"tutorial": lambda: tutorial.step(source, target)}
-    for policy in sorted({"float32", profiles.profile("cpu").policy}):
-        model = pix2pix(size, dtype=policy, ema_half_life_kimg=0)
+    policies = sorted({"float32", profiles.profile("cpu").policy})
+    for policy, at_once in itertools.product(policies, (False, True)):
+        model = pix2pix(size, dtype=policy, ema_half_life_kimg=0, simultaneous=at_once)
         step = tf.function(model.train_step)
-        found[policy] = lambda step=step: step((source, target))
+        name = f"{policy}, at once" if at_once else policy
+        found[name] = lambda step=step: step((source, target))
     return found
 
 
