@@ -52,7 +52,7 @@ PYTHON = Window("3.11", "3.13")
 # Useful, but a lesson runs without them: data sets by name, notebooks, drawing.
 OPTIONAL = (
     "kagglehub", "tensorflow-datasets", "ipywidgets", "jupyterlab", "jupytext",
-    "wigglystuff", "gradio",
+    "wigglystuff", "gradio", "tornado",
 )  # fmt: skip
 # The same library under other names: CPU only, nightly, vendors' builds.
 TENSORFLOW_WHEELS = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tensorflow-intel")
