@@ -138,7 +138,7 @@ def plain_torch(batch: int):
         optimizers[0].zero_grad()
         drawn.backward()
         optimizers[0].step()
-        return float(judged), float(drawn)
+        return float(judged.detach()), float(drawn.detach())
 
     return step
 
