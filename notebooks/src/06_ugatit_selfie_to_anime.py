@@ -367,7 +367,8 @@ watched = test.domain_a[:12]
 class Looking(keras.callbacks.Callback):
     """Keeps the generator's heat maps of the same faces over the training."""
 
-    def on_train_begin(self, logs=None):
+    def __init__(self):
+        super().__init__()
         self.maps = {}
 
     def on_epoch_end(self, epoch, logs=None):
@@ -468,6 +469,7 @@ plot.rows(
 )
 
 # %% alt="The generator's heat maps of six faces at five moments of the training: at first diffuse, later concentrated."
+looking.maps[model.kimg] = model.attend(watched)["generator"]  # how it ended
 moments = sorted(looking.maps)
 chosen = [
     moments[i] for i in np.unique(np.linspace(0, len(moments) - 1, 5).astype(int))
