@@ -65,6 +65,26 @@ def draw_labels(name: str, bounds, logits, draws: Draws):
     return draws.uniform(name, tf.unstack(tf.shape(logits)), *bounds)
 
 
+def describe(real_logits, fake_logits, middle: float) -> dict[str, tf.Tensor]:
+    """What is logged of a discriminator: means over its maps of logits.
+
+    Args:
+        real_logits, fake_logits: lists of tensors; each map counts the same.
+        middle: above it an image is called real, below it fake.
+    """
+
+    def mean(maps):
+        means = [tf.reduce_mean(tf.cast(x, tf.float32)) for x in maps]
+        return tf.add_n(means) / len(means)
+
+    return {
+        "real_logits": mean(real_logits),
+        "fake_logits": mean(fake_logits),
+        "real_accuracy": mean([x > middle for x in real_logits]),
+        "fake_accuracy": mean([x < middle for x in fake_logits]),
+    }
+
+
 def penalty(gan, real_images, fake_images, draws: Draws, discriminator=None):
     """The weighted penalty `gan.compile` was asked for, 0 in the steps it skips.
 
@@ -116,24 +136,24 @@ def _move_both(gan, real_images, draws, batch):
         drawn = _objective(gan, "generator", *arguments)
     # All gradients come before the first move: the logits belong to the old weights.
     moves = [
-        ("discriminator", _gradients(gan, "discriminator", discriminator_tape, judged)),
-        ("generator", _gradients(gan, "generator", generator_tape, drawn)),
+        _gradients(gan, discriminator_tape, judged),
+        _gradients(gan, generator_tape, drawn),
     ]
-    for player, move in moves:
-        _apply(gan, player, *move, batch)
+    for move in moves:
+        _apply(gan, *move, batch)
 
 
 def _move_discriminator(gan, real_images, fake_images, draws, batch):
     fake_images = tf.nest.map_structure(tf.stop_gradient, fake_images)
     with tf.GradientTape() as tape:
         judged = _objective(gan, "discriminator", real_images, fake_images, draws)
-    _apply(gan, "discriminator", *_gradients(gan, "discriminator", tape, judged), batch)
+    _apply(gan, *_gradients(gan, tape, judged), batch)
 
 
 def _move_generator(gan, tape, real_images, fake_images, draws, batch):
     drawn = _objective(gan, "generator", real_images, fake_images, draws)
     with tape.stop_recording():
-        _apply(gan, "generator", *_gradients(gan, "generator", tape, drawn), batch)
+        _apply(gan, *_gradients(gan, tape, drawn), batch)
 
 
 def _turn_of_generator(gan, real_images, draws, batch):
@@ -143,17 +163,18 @@ def _turn_of_generator(gan, real_images, draws, batch):
 
 
 def _objective(gan, player, real_images, fake_images, draws, *fake_logits):
-    """A player's loss, the loss as its optimizer wants it scaled, and logs."""
+    """The player, its loss, the loss as its optimizer wants it scaled, and logs."""
     hook = getattr(gan, f"{player}_objective")
     loss, logs = hook(real_images, fake_images, draws, *fake_logits)
     scaled = getattr(gan, f"{player}_optimizer").scale_loss(loss / draws.replicas)
-    return loss, scaled, logs
+    return player, loss, scaled, logs
 
 
-def _gradients(gan, player, tape, objective):
-    loss, scaled, logs = objective
+def _gradients(gan, tape, objective):
+    """An objective as `_apply` takes it."""
+    player, loss, scaled, logs = objective
     variables = getattr(gan, player).trainable_variables
-    return loss, tape.gradient(scaled, variables), variables, logs
+    return player, loss, tape.gradient(scaled, variables), variables, logs
 
 
 def _apply(gan, player, loss, gradients, variables, logs, batch):

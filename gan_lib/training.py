@@ -237,12 +237,8 @@ class GAN(keras.Model):
             )
         loss = self.losses_of.discriminator(real_logits, fake_logits, **labels)
         loss += step.penalty(self, real_images, fake_images, draws)
-        return loss, {
-            "real_logits": tf.reduce_mean(real_logits),
-            "fake_logits": tf.reduce_mean(fake_logits),
-            "real_accuracy": _share(real_logits > self.losses_of.middle),
-            "fake_accuracy": _share(fake_logits < self.losses_of.middle),
-        }
+        middle = self.losses_of.middle
+        return loss, step.describe([real_logits], [fake_logits], middle)
 
     def generator_objective(
         self, real_images, fake_images, draws: Draws, fake_logits=None
@@ -347,7 +343,3 @@ def _flat_layers(network) -> list[keras.layers.Layer]:
     """All layers, those of networks inside the network included."""
     inner = getattr(network, "layers", [])
     return [network] if not inner else [x for i in inner for x in _flat_layers(i)]
-
-
-def _share(condition) -> tf.Tensor:
-    return tf.reduce_mean(tf.cast(condition, tf.float32))

@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from gan_lib import export, losses
+from gan_lib.inference import as_float
 
 DIRECTIONS = ("a_to_b", "b_to_a")
 
@@ -75,22 +76,6 @@ def distance(images, targets) -> tf.Tensor:
     return tf.add_n([losses.l1_loss(image, target) for image, target in pairs])
 
 
-def logs(real_logits, fake_logits, middle: float) -> dict[str, tf.Tensor]:
-    """What `GAN` logs of its discriminator, as means over several maps of logits."""
-
-    def mean(maps):
-        return tf.add_n([tf.reduce_mean(tf.cast(x, tf.float32)) for x in maps]) / len(
-            maps
-        )
-
-    return {
-        "real_logits": mean(real_logits),
-        "fake_logits": mean(fake_logits),
-        "real_accuracy": mean([x > middle for x in real_logits]),
-        "fake_accuracy": mean([x < middle for x in fake_logits]),
-    }
-
-
 def get_direction(generator: keras.Model, direction: str) -> keras.Model:
     """The network of one direction, "a_to_b" or "b_to_a"; ValueError on another."""
     if direction not in DIRECTIONS:
@@ -98,6 +83,19 @@ def get_direction(generator: keras.Model, direction: str) -> keras.Model:
             f"Expected `direction` to be one of {DIRECTIONS}. Received: {direction!r}"
         )
     return generator.get_layer(direction)
+
+
+def predict(generator: keras.Model, images, direction: str, batch_size: int):
+    """Outputs of one direction's network for pictures (n, H, W, C), as NumPy arrays.
+
+    Args:
+        generator: made by `both`.
+        images: uint8, or float in [-1, 1].
+        direction: see `get_direction`.
+        batch_size: pictures computed at a time.
+    """
+    network = get_direction(generator, direction)
+    return network.predict(as_float(images), batch_size=batch_size, verbose=0)
 
 
 def save(generator: keras.Model, directory: str | Path) -> list[Path]:

@@ -6,46 +6,24 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from unpaired_fits import fit, l1, random_pairs
 
 from gan_lib import translation
 from gan_lib.image_pool import ImagePool
 from gan_lib.models.cyclegan import cyclegan
 from gan_lib.session import state
 
-SIZE, BATCH = 8, 2
+SIZE = 8
 
 
 @pytest.fixture(scope="module")
-def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
-    draw = np.random.default_rng(0).uniform
-    shape = (BATCH, SIZE, SIZE, 3)
-    return [tuple(draw(-1, 1, shape).astype("f4") for _ in "ab") for _ in range(4)]
-
-
-def dataset(pairs):
-    sides = [np.concatenate(side) for side in zip(*pairs, strict=True)]
-    slices = tf.data.Dataset.from_tensor_slices(tuple(sides))
-    return slices.batch(BATCH, drop_remainder=True)
+def pairs():
+    return random_pairs(SIZE, 4)
 
 
 def small(**arguments):
     arguments = {"pool_size": 0, "ema_half_life_kimg": 0.01} | arguments
     return cyclegan(SIZE, blocks=1, width=2, receptive_field=1, seed=3, **arguments)
-
-
-def fit(model, pairs, steps, folder=None):
-    return model.fit(
-        dataset(pairs),
-        kimg=steps * BATCH / 1000,
-        tick_kimg=BATCH / 1000,
-        verbose=0,
-        resume=folder,
-        checkpoint_minutes=0,
-    ).history
-
-
-def l1(x, y):
-    return tf.reduce_mean(tf.abs(x - y))
 
 
 def step_by_hand(networks, optimizers, a, b):

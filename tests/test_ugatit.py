@@ -6,41 +6,23 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from unpaired_fits import fit, l1, random_pairs
 
 from gan_lib import translation
 from gan_lib.models.ugatit import ugatit
 from gan_lib.session import state
 
-SIZE, BATCH = 32, 2
+SIZE = 32
 
 
 @pytest.fixture(scope="module")
-def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
-    draw = np.random.default_rng(0).uniform
-    shape = (BATCH, SIZE, SIZE, 3)
-    return [tuple(draw(-1, 1, shape).astype("f4") for _ in "ab") for _ in range(2)]
+def pairs():
+    return random_pairs(SIZE, 2)
 
 
 def small(**arguments):
     arguments = {"ema_half_life_kimg": 0, "width": 2, "blocks": 1} | arguments
     return ugatit(SIZE, seed=3, **arguments)
-
-
-def fit(model, pairs, steps, folder=None):
-    sides = [np.concatenate(side) for side in zip(*pairs, strict=True)]
-    slices = tf.data.Dataset.from_tensor_slices(tuple(sides))
-    return model.fit(
-        slices.batch(BATCH, drop_remainder=True),
-        kimg=steps * BATCH / 1000,
-        tick_kimg=BATCH / 1000,
-        verbose=0,
-        resume=folder,
-        checkpoint_minutes=0,
-    ).history
-
-
-def l1(x, y):
-    return tf.reduce_mean(tf.abs(x - y))
 
 
 def cross_entropy(logits, label):

@@ -101,10 +101,9 @@ class PairBatches:
         Returns: ``tf.data.Dataset`` of (source, target), float32 (B, H, W, Cs) and
             (B, H, W, Ct) in [-1, 1], prefetched, of infinite cardinality.
         """
-        start = check_int("start_step", start_step, 0, 2**62 // self.batch_size)
         shapes = (self.source_shape, self.target_shape)
         batched = [(self.batch_size, *shape) for shape in shapes]
-        return endless(self.collect, batched, start)
+        return endless(self.collect, batched, start_step)
 
     def collect(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Batch `step` as uint8 arrays (B, H, W, Cs) and (B, H, W, Ct)."""

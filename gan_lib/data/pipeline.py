@@ -175,9 +175,8 @@ class Batches:
             ``tf.data.Dataset`` of float32 tensors (B, H, W, C) in [-1, 1],
             prefetched, of infinite cardinality.
         """
-        start = check_int("start_step", start_step, 0, 2**62 // self.batch_size)
         shape = (self.batch_size, *self.image_shape)
-        return endless(self.collect, [shape], start)
+        return endless(self.collect, [shape], start_step)
 
     def _draw_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray | None]:
         order = np.random.default_rng([self.seed, epoch, 0]).permutation(
@@ -202,18 +201,18 @@ class Batches:
 def endless(
     collect: Callable[[int], np.ndarray | tuple[np.ndarray, ...]],
     shapes: Sequence[tuple[int, ...]],
-    start: int,
+    start_step: int,
 ) -> tf.data.Dataset:
-    """The float pictures of `collect(start)`, `collect(start + 1)`, ... without end.
+    """The float pictures of `collect(k)`, `collect(k + 1)`, ... without end.
 
     Args:
         collect: from the number of a step to one uint8 array, or several; called from
             two threads.
-        shapes: of the arrays, one or several.
-        start: number of the first step.
+        shapes: of the arrays, one or several, each with the batch in front.
+        start_step: k, the number of the first batch, at least 0.
     Returns: ``tf.data.Dataset`` of one float32 tensor in [-1, 1], or of several.
     """
-
+    start = check_int("start_step", start_step, 0, 2**62 // shapes[0][0])
     counted = python_calls.counted(collect)
 
     def batch(step: tf.Tensor):

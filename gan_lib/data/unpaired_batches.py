@@ -100,9 +100,8 @@ class UnpairedBatches:
         Returns: ``tf.data.Dataset`` of (domain_a, domain_b), each float32
             (B, S, S, 3) in [-1, 1], prefetched, of infinite cardinality.
         """
-        start = check_int("start_step", start_step, 0, 2**62 // self.batch_size)
         shape = (self.batch_size, *self.image_shape)
-        return endless(self.collect, [shape, shape], start)
+        return endless(self.collect, [shape, shape], start_step)
 
     def collect(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Batch `step` as two uint8 arrays (B, S, S, 3), of A and of B."""

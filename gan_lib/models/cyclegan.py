@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from gan_lib import step, translation
 from gan_lib.image_pool import ImagePool
-from gan_lib.inference import as_float
 from gan_lib.optimizers import Adam
 from gan_lib.patchgan import build_discriminator
 from gan_lib.resnet_generator import build_generator
@@ -109,7 +108,7 @@ class CycleGAN(GAN):
         parts = translation.parts(self.discriminator)
         for part, real, fake in zip(parts, pair, shown, strict=True):
             loss += step.penalty(self, real, fake, draws, part)
-        logs = translation.logs(real_logits, fake_logits, self.losses_of.middle)
+        logs = step.describe(real_logits, fake_logits, self.losses_of.middle)
         return 0.5 * loss, logs
 
     def generator_objective(self, pair, made, draws, fake_logits=None):
@@ -138,8 +137,7 @@ class CycleGAN(GAN):
             direction: "a_to_b" or "b_to_a".
             batch_size: pictures computed at a time; it does not change them.
         """
-        network = translation.get_direction(self.ema_generator, direction)
-        return network.predict(as_float(images), batch_size=batch_size, verbose=0)
+        return translation.predict(self.ema_generator, images, direction, batch_size)
 
     def export(self, directory) -> list:
         """Write both directions to `directory`; see `gan_lib.export.save`."""

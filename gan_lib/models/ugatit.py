@@ -12,8 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan_lib import losses, translation
-from gan_lib.inference import as_float
+from gan_lib import losses, step, translation
 from gan_lib.optimizers import Adam
 from gan_lib.training import GAN
 from gan_lib.ugatit_networks import (
@@ -114,7 +113,7 @@ class UGATIT(GAN):
             real_logits = _verdicts(self.discriminator(pair, training=True))
         verdicts = list(zip(real_logits, fake_logits, strict=True))
         loss = tf.add_n([self.losses_of.discriminator(*logits) for logits in verdicts])
-        return loss, translation.logs(real_logits, fake_logits, self.losses_of.middle)
+        return loss, step.describe(real_logits, fake_logits, self.losses_of.middle)
 
     def generator_objective(self, pair, made, draws, fake_logits=None):
         if fake_logits is None:
@@ -155,9 +154,8 @@ class UGATIT(GAN):
             direction: "a_to_b" or "b_to_a".
             batch_size: pictures computed at a time; it does not change them.
         """
-        network = translation.get_direction(self.ema_generator, direction)
-        outputs = network.predict(as_float(images), batch_size=batch_size, verbose=0)
-        return outputs["images"]
+        arguments = images, direction, batch_size
+        return translation.predict(self.ema_generator, *arguments)["images"]
 
     def attend(
         self, images: np.ndarray, direction: str = "a_to_b", *, batch_size: int = 64
@@ -175,11 +173,11 @@ class UGATIT(GAN):
                 "Expected a model with attention: this one was built with "
                 "`attention=False` and has no heat maps."
             )
-        settings = {"batch_size": batch_size, "verbose": 0}
-        outputs = network.predict(as_float(images), **settings)
+        arguments = images, direction, batch_size
+        outputs = translation.predict(self.ema_generator, *arguments)
         judges = translation.parts(self.discriminator)
         judge = judges[translation.DIRECTIONS.index(direction) == 0]
-        verdicts = judge.predict(outputs["images"], **settings)
+        verdicts = judge.predict(outputs["images"], batch_size=batch_size, verbose=0)
         maps = {"generator": outputs["heat_map"]}
         return maps | {name: verdicts[name]["heat_map"] for name in verdicts}
 
