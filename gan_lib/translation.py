@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from gan_lib import export, losses
+from gan_lib.data.pipeline import check_int
 from gan_lib.inference import as_float
 
 DIRECTIONS = ("a_to_b", "b_to_a")
@@ -74,6 +75,41 @@ def distance(images, targets) -> tf.Tensor:
     """Mean absolute differences, summed over the domains."""
     pairs = zip(images, targets, strict=True)
     return tf.add_n([losses.l1_loss(image, target) for image, target in pairs])
+
+
+def start_as_identity(
+    model: keras.Model, batches, steps: int, *, rate: float = 1e-3, verbose: int = 1
+) -> None:
+    """Teach both generators to hand pictures of either domain through, before a game.
+
+    loss = E |G(x) - x| + E |F(x) - x|,  x of A and of B
+    A start for short trainings: a game that begins with noise spends its first minutes
+    on learning to draw at all. The initialization phase of CartoonGAN (Chen et al.
+    2018, section 3.3) with pixels in place of features; neither CycleGAN nor U-GAT-IT
+    has one. The model's own optimizers, its average and its count of images stay as
+    they are. Call it once, on a new model: a checkpoint to resume from holds more.
+
+    Args:
+        model: CycleGAN, UGATIT or another with `both` generators of one picture size;
+            their output is pictures, or a dict with "images".
+        batches: as for `model.fit`: `.dataset()` gives (domain_a, domain_b).
+        steps: batches, at least 1.
+        rate: of the Adam that does it.
+        verbose: 1: a progress bar.
+    Raises: TypeError or ValueError when `steps` is no whole number from 1.
+    """
+    steps = check_int("steps", steps, 1, 2**31)
+    outputs = model.generator.output
+    images = [x["images"] if isinstance(x, dict) else x for x in outputs]
+    network = keras.Model(model.generator.inputs, images)
+    network.compile(keras.optimizers.Adam(rate), loss=["mae", "mae"])
+
+    def handed_through(a, b):
+        both_domains = (tf.concat([a, b], 0),) * 2
+        return both_domains, both_domains
+
+    data = batches.dataset().map(handed_through).take(steps)
+    network.fit(data, shuffle=False, verbose=verbose)
 
 
 def get_direction(generator: keras.Model, direction: str) -> keras.Model:

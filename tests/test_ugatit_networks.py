@@ -34,7 +34,7 @@ def small():
     for weight in network.weights:
         if len(weight.shape) > 1:
             fan_in = math.prod(weight.shape[:-1])
-            weight.assign(weight / 0.02 * math.sqrt(2 / fan_in))
+            weight.assign(weight / np.std(weight) * math.sqrt(2 / fan_in))
     return network
 
 

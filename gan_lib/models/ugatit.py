@@ -202,7 +202,7 @@ def _verdicts(outputs) -> list[tf.Tensor]:
 
 
 # Our settings for minutes instead of days, for `ugatit(..., **LAPTOP)`: larger rates,
-# more weight on what ties a translation to its source, both players at once.
+# more weight on what ties a translation to its source.
 LAPTOP: dict[str, Any] = {
     "blocks": 2,
     "cycle_weight": 20.0,
@@ -212,7 +212,6 @@ LAPTOP: dict[str, Any] = {
     "discriminator_rate": 4e-4,
     "l2": 0.0,
     "ema_half_life_kimg": 0.2,
-    "simultaneous": True,
 }
 
 
