@@ -19,6 +19,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 from record import record
 
 from gan_lib import metrics, plot, profiles, translation
@@ -110,6 +111,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--domains", nargs=2, help="folders of A and of B")
     arguments = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)  # as the lesson
     train_data, test = load(arguments.domains, arguments.seed)
     features = metrics.Lite0Features()
     real = features(test.domain_b)

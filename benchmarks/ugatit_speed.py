@@ -2,6 +2,7 @@
 
     python benchmarks/ugatit_speed.py --rounds 10
     python benchmarks/ugatit_speed.py --rounds 10 --torch   (where PyTorch is installed)
+    python benchmarks/ugatit_speed.py --rounds 10 --threads 1   (as notebook 06)
 
 64 px, 32 channels, light, batch 1 and 4, the same networks on all sides. The authors'
 order is the one of their PyTorch code, written with our networks: the discriminators'
@@ -143,7 +144,7 @@ def plain_torch(batch: int):
     return step
 
 
-def compare(batch: int, rounds: int, with_torch: bool) -> None:
+def compare(batch: int, rounds: int, with_torch: bool, threads: int) -> None:
     policy = profiles.profile("cpu").policy
     ways = {"authors' order, float32": authors_order(batch, dtype="float32")}
     for dtype in sorted({"float32", policy}):
@@ -161,7 +162,7 @@ def compare(batch: int, rounds: int, with_torch: bool) -> None:
             ways[name]()
             times[name].append(time.perf_counter() - start)
     for name, seconds in times.items():
-        notes = []
+        notes = [f"{threads} thread(s) an operation"] if threads else []
         for base in ("authors' order, float32", "PyTorch, float32"):
             if base in times:
                 ratio = np.median(np.array(times[base]) / np.array(seconds))
@@ -174,9 +175,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--torch", action="store_true")
+    parser.add_argument("--threads", type=int, default=0, help="an operation; 0: all")
     arguments = parser.parse_args()
+    threads = arguments.threads
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
     for batch in (1, 4):
-        compare(batch, arguments.rounds, arguments.torch)
+        compare(batch, arguments.rounds, arguments.torch, threads)
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ LESSONS: dict[str, dict[str, dict[str, Any]]] = {
             "kimg": 3,
             "training_minutes": 2.5,
             "tick_kimg": 0.05,
-            "ablation_kimg": 0.4,
+            "ablation_kimg": 0.3,
             "ablation_seconds": 30,
             "metric_images": 256,
         },
