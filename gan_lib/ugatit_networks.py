@@ -91,8 +91,10 @@ def build_generator(
     halvings, `blocks` residual blocks with instance norm, `CAMAttention`, `blocks`
     residual blocks with `AdaLIN`, two doublings with `LIN`, a 7 x 7 convolution,
     tanh. One gamma and one beta, from two dense layers behind the attention, serve all
-    AdaLINs; each has its own rho. Kernels start as N(0, 0.02) (section 3.1.3) and
-    follow `keras.utils.set_random_seed`. Pictures of a batch do not see each other.
+    AdaLINs; each has its own rho. Kernels start as N(0, 1 / fan-in) and follow
+    `keras.utils.set_random_seed`; ours differs: the paper has N(0, 0.02) (section
+    3.1.3), the same at 256 maps and too little for narrow networks. Pictures of a
+    batch do not see each other.
 
     Returns a network whose outputs are
         "images": float32 (B, S, S, 3) in [-1, 1].

@@ -7,7 +7,7 @@
 #
 # | where | profile | time | memory | KID x 1000 of our run (real against real) |
 # |---|---|---|---|---|
-# | CPU, 2 cores | `cpu` | 11 minutes | about 3 GB | 1677 +- 42 (12 +- 9); CycleGAN 1889 +- 42 |
+# | CPU, 2 cores | `cpu` | 11 minutes | about 3 GB (estimated) | 1677 +- 42 (ideal 12 +- 9); CycleGAN 1889 +- 42 |
 # | GPU | `gpu` | not measured yet | | |
 
 # %% [markdown]
@@ -25,8 +25,8 @@
 #
 # ## What you should see
 #
-# Faces without outlines become manga faces with large eyes, and keep the colour of hair,
-# skin and background; maps of where the networks look while they do it.
+# Faces without outlines get dark outlines and eyes, still rough, and mostly keep the
+# colour of hair and skin; maps of where the networks look while they do it.
 #
 # ## Setup and parameters
 #
@@ -191,8 +191,8 @@ for name, way in ways.items():
 
 # %% [markdown]
 # Anything that can be undone is free, the negative too; the identity loss sees that one.
-# A cycle asks to *keep* information, not to show it: later we shall catch our networks
-# hiding some.
+# A cycle asks to *keep* information, not to show it: later we look for
+# hidden information.
 #
 # ## AdaLIN: between two norms
 #
@@ -422,7 +422,7 @@ print(f"{model.kimg:g} kimg in {seconds:.0f} s")
 #
 # **Predict**: what changes first, colours, outlines or the shape of the eyes?
 
-# %% alt=["Rows of ten translated faces at five moments: first grey noise, then the source faces blurred, then faces with outlines and larger eyes.", "Animation: twelve faces become manga faces over the training."]
+# %% alt=["Rows of ten translated faces at five moments: first noise, then the source faces blurred, then rougher faces with dark outlines and eyes.", "Animation: twelve faces become manga faces over the training."]
 display(plot.progress(grid.frames()))
 plot.film(grid.frames(), RUN / "training.webp", "Twelve faces become manga faces")
 
@@ -473,7 +473,7 @@ def heated(images, maps):
     return np.rint((0.5 * shown + 0.5 * glow * heat) * (0.4 + 0.6 * heat)).astype("u1")
 
 
-# %% alt="Rows of ten faces: sources; where the generator looks in them; where the global and the local discriminator look in the translations. Bright regions lie on eyes, hair outlines and face contours."
+# %% alt="Rows of ten faces: sources; where the generator looks in them; where the global and the local discriminator look in the translations. The generator looks at skin, eyes and mouth; the discriminators at hair and faces."
 maps = model.attend(test.domain_a[:10])
 plot.rows(
     {
@@ -484,7 +484,7 @@ plot.rows(
     }
 )
 
-# %% alt="The generator's heat maps of six faces at five moments of the training: at first diffuse, later concentrated."
+# %% alt="The generator's heat maps of six faces at five moments of the training, nearly the same from the first: skin, eyes and mouth are bright, hair is dark."
 looking.maps[model.kimg] = model.attend(watched)["generator"]  # how it ended
 moments = sorted(looking.maps)
 chosen = [
@@ -546,7 +546,7 @@ plot.table([{"pictures": name} | row for name, row in scores.items()])
 # **Predict**: by which factor does the distance to the source grow?
 
 
-# %% alt="Three rows of eight faces: sources; brought back from the translations; brought back from translations blurred a little, with more of the face lost than the blur explains."
+# %% alt="Three rows of eight faces: sources; brought back from the translations; brought back from translations blurred a little, which look the same here."
 def soften(images):
     kernel = np.outer([1, 2, 1], [1, 2, 1])[..., None, None] / 16
     kernel = tf.constant(np.tile(kernel, (1, 1, 3, 1)), tf.float32)
@@ -564,10 +564,13 @@ print(f"the same blur on the result changes it by {blur_alone:.3f}")
 plot.rows({"A": test.domain_a[:8], "back": again_a[:8], "back, blurred": blurred[:8]})
 
 # %% [markdown]
+# In our run by none (0.161 both times): after a minute or two nothing is hidden yet. The
+# finding is of networks trained for days; try it on one of yours.
+#
 # ## CycleGAN as the baseline
 #
-# The same data, batch, head start and **seconds**; a residual network without attention and with
-# instance norm, a PatchGAN, and a pool of earlier fakes for the discriminators.
+# The same data, batch, head start and **seconds**; a residual network without attention
+# and with instance norm, a PatchGAN, and a pool of earlier fakes for the discriminators.
 #
 # **Predict**: its steps are cheaper. Is that enough?
 
@@ -640,7 +643,7 @@ plot.table([{"run": name} | run[1] for name, run in trials.items()])
 #
 # **Predict**: what will KID say, what the agreement, and what do you see?
 
-# %% alt="Two rows of ten small faces: sources, and what a generator without cycle and identity loss makes of them: manga-like faces in colours that have nothing to do with the source."
+# %% alt="Two rows of ten small faces: sources, and what a generator without cycle and identity loss makes of them: white squares with blots of magenta, yellow and black in which no face is left."
 broken = short_run(cycle_weight=0.0, identity_weight=0.0)
 display(plot.rows({"A": small_test.domain_a[:10], "no cycle": broken[0][:10]}))
 plot.table([{"run": "no cycle, no identity"} | broken[1]])
@@ -653,7 +656,7 @@ plot.table([{"run": "no cycle, no identity"} | broken[1]])
 #
 # Upside down, mirrored colours, and a face of domain B. **Predict** each.
 
-# %% alt="Two rows of nine pictures: a face upside down, in negative, cut to an eye, and faces of the other domain; below what the model makes of them."
+# %% alt="Two rows of nine pictures: a face upside down, in negative, shifted by half, and faces of the other domain; below what the model makes of them: rough faces with the same parts in the same places."
 odd = np.concatenate(
     [
         test.domain_a[:2, ::-1],
@@ -748,8 +751,8 @@ print("largest difference:", max(float(np.abs(a - b).max()) for a, b in pairs))
 # tell the network, where the domains differ.
 #
 # **Where we differ from the paper**: light, narrow and small networks, larger rates, a head
-# start, an averaged generator, minutes instead of days; four calls for six passes, which changes no
-# loss.
+# start, an averaged generator, minutes instead of days; four calls for six passes, which
+# changes no loss.
 #
 # | word | meaning |
 # |---|---|
