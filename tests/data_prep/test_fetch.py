@@ -69,23 +69,28 @@ FAILED = {
 
 def test_hostile_server(tmp_path, server):
     settings = {"attempts": 3, "connections": 24, "per_host_connections": 24}
-    rows, counts = fetch_paths(
-        tmp_path, server, *GOOD, *DROPPED, *FAILED, settings=settings
-    )
-    assert counts["fetched"] == len(GOOD)
+    # What answers at all may take its time: on a busy machine, so may this process.
+    patient = settings | {"deadline_s": 120.0}
+    rows, counts = fetch_paths(tmp_path, server, *GOOD, *DROPPED, settings=patient)
+    assert counts == {"fetched": len(GOOD), "dropped": len(DROPPED)}
     for path, tries in GOOD.items():
         assert rows[path].status == "fetched", rows[path]
         assert rows[path].attempts == tries
         assert (rows[path].width, rows[path].height) == (96, 96)
-    for table, status in ((DROPPED, "dropped"), (FAILED, "failed")):
-        for path, reason in table.items():
-            assert rows[path].status == status, rows[path]
-            assert reason in rows[path].reason or "trouble" in rows[path].reason
+    failed, _ = fetch_paths(tmp_path, server, *FAILED, settings=settings)
+    _hold_reasons(rows, DROPPED, "dropped")
+    _hold_reasons(failed, FAILED, "failed")
     assert server.asked["/private/3.jpg"] == 0
     assert server.asked["/robots.txt"] == 1
     assert server.sent < 100_000_000  # hung up on 800 MB
     files = {path.name for path in (tmp_path / "sources").glob("*.png")}
     assert files == {f"{rows[path].id}.png" for path in GOOD}
+
+
+def _hold_reasons(rows, reasons, status):
+    for path, reason in reasons.items():
+        assert rows[path].status == status, rows[path]
+        assert reason in rows[path].reason or "trouble" in rows[path].reason
 
 
 def test_pixels_are_kept_and_nothing_else(tmp_path, server):
