@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -142,6 +143,50 @@ class LiveDisplay(keras.callbacks.Callback):
             self.handle = display(figure, display_id=True)
         else:
             self.handle.update(figure)
+
+
+class CoolDown(keras.callbacks.Callback):
+    """Learning rates that stay for half of a training, then fall in a line to 0.
+
+    rate(t) = rate min(1, 2 - 2 t), at least 0, t being the part of the training that is
+    over: of its pictures or of its minutes, whichever is further. At the end of a
+    training at full rates the pictures depend on what the last steps were; small
+    steps average that out (CycleGAN's and U-GAT-IT's schedule, by time here too).
+    `gan_lib.optimizers.LinearDecay` does the same by pictures alone.
+
+    Args:
+        gan: whose optimizers; their rates are read now, before `fit` puts back those
+            of a checkpoint.
+        kimg: length of the training, as `fit` is told.
+        minutes: of this sitting, `max_minutes` of `fit`; None: no limit.
+    Raises: ValueError when an optimizer follows a schedule of its own.
+    """
+
+    def __init__(self, gan, kimg: float, minutes: float | None = None):
+        super().__init__()
+        self.kimg, self.minutes = kimg, minutes
+        optimizers = gan.generator_optimizer, gan.discriminator_optimizer
+        schedule = keras.optimizers.schedules.LearningRateSchedule
+        if any(isinstance(x._learning_rate, schedule) for x in optimizers):
+            raise ValueError(
+                "Expected optimizers with a plain learning rate. These follow a "
+                "schedule already: leave the callback out, or give them a number."
+            )
+        self.rates = [(x, float(x.learning_rate)) for x in optimizers]
+
+    def on_train_begin(self, logs=None):
+        self.started = time.monotonic()
+        self._set()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._set()
+
+    def _set(self):
+        over = self.model.kimg / self.kimg
+        if self.minutes is not None:
+            over = max(over, (time.monotonic() - self.started) / 60 / self.minutes)
+        for optimizer, rate in self.rates:
+            optimizer.learning_rate = rate * min(1.0, max(0.0, 2 - 2 * over))
 
 
 def _fixed(callback) -> np.ndarray:

@@ -31,6 +31,16 @@ def portable_copy(network: keras.Model) -> keras.Model:
     return copy
 
 
+def clipped(network: keras.Model) -> keras.Model:
+    """A portable copy of a generator with linear output, its images in [-1, 1].
+
+    Of a list of images, the last.
+    """
+    copy = portable_copy(network)
+    images = keras.ops.clip(copy.outputs[-1], -1, 1)
+    return keras.Model(copy.input, images, name=copy.name)
+
+
 # What Keras 3.15 writes and 3.13 does not know, with the values that change nothing.
 _NEW_DEFAULTS = {
     "quantization_config": None,

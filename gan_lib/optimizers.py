@@ -65,6 +65,17 @@ class Adam(keras.optimizers.Adam):
         )
 
 
+def lazy_adam(rate: float, every: int = 0) -> Adam:
+    """Adam(rate, beta_1=0, beta_2=0.99, epsilon=1e-8), of ProGAN and its heirs.
+
+    Where a penalty comes in one of `every` steps, k, the player moves as if for k + 1
+    losses in k steps: c = k / (k + 1), rate c and beta_2^c (Karras et al. 2020,
+    appendix B, arXiv:1912.04958). 0: no such penalty, c = 1.
+    """
+    slowed = every / (every + 1) if every else 1.0
+    return Adam(rate * slowed, beta_1=0.0, beta_2=0.99**slowed, epsilon=1e-8)
+
+
 @keras.saving.register_keras_serializable("gan_lib")
 class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that stays, then falls in a straight line to 0.
@@ -101,3 +112,21 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self):
         names = ("rate", "start_kimg", "end_kimg", "batch_size")
         return {name: getattr(self, name) for name in names}
+
+
+def ready(optimizer, network: keras.Model):
+    """The optimizer (None: DCGAN's), with loss scaling if needed, slots made."""
+    optimizer = optimizer or Adam(2e-4, beta_1=0.5)
+    policies = {layer.dtype_policy.name for layer in _flat_layers(network)}
+    if "mixed_float16" in policies and not isinstance(
+        optimizer, keras.optimizers.LossScaleOptimizer
+    ):
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(network.trainable_variables)
+    return optimizer
+
+
+def _flat_layers(network) -> list[keras.layers.Layer]:
+    """All layers, those of networks inside the network included."""
+    inner = getattr(network, "layers", [])
+    return [network] if not inner else [x for i in inner for x in _flat_layers(i)]

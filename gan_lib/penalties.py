@@ -98,6 +98,39 @@ def r2_penalty(discriminator: Critic, fake_images: Tensor) -> tf.Tensor:
     return r1_penalty(discriminator, tf.stop_gradient(fake_images))
 
 
+def path_lengths(synthesis: Callable, styles: Tensor, noise_images: Tensor):
+    """How far a picture moves when its styles do, in one random direction of pictures.
+
+    l_b = sqrt( 1/L sum_{l, d} J[b, l, d]^2 ),
+    J = d/dstyles sum_{h, w, c} g(styles)[b, h, w, c] y[b, h, w, c] / sqrt(H W)
+    Karras et al. 2020, section 3.2 and appendix B, arXiv:1912.04958. Their penalty asks
+    that l be the same everywhere, E (l - a)^2 with a the running mean of l, so that a
+    step of a fixed length is an equally large change of the picture.
+
+    Args:
+        synthesis: styles (B, L, D) -> images (B, H, W, C), differentiable.
+        styles: float (B, L, D), one for each of L layers.
+        noise_images: y, float (B, H, W, C), drawn from N(0, 1) by the caller.
+    Returns: float32 (B,), >= 0.
+    Raises: ValueError if the images do not depend on the styles.
+    """
+    styles = tf.cast(styles, "float32")
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(styles)
+        images = tf.cast(synthesis(styles), "float32")
+        pixels = tf.cast(images.shape[1] * images.shape[2], "float32")
+        total = tf.reduce_sum(images * noise_images) / tf.sqrt(pixels)
+    gradient = tape.gradient(total, styles)  # (B, L, D)
+    if gradient is None:
+        raise ValueError(
+            "The images do not depend on the styles they were made of, so there is no "
+            "length to measure. Pass a function that calls the synthesis network on "
+            "its argument."
+        )
+    squares = tf.reduce_mean(tf.reduce_sum(tf.square(gradient), -1), -1)  # (B,)
+    return tf.sqrt(tf.maximum(squares, 1e-12))
+
+
 def _squared_gradient_norms(discriminator: Critic, images: tf.Tensor) -> tf.Tensor:
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)

@@ -92,7 +92,7 @@ def penalty(gan, real_images, fake_images, draws: Draws, discriminator=None):
     """
     if gan.penalty is None:
         return 0.0
-    discriminator = discriminator or gan.discriminator
+    discriminator = discriminator or gan.playing("discriminator")
 
     def critic(images):
         return discriminator(images, training=True)
@@ -107,11 +107,16 @@ def penalty(gan, real_images, fake_images, draws: Draws, discriminator=None):
             value = gan.penalty(discriminator, real_images, fake_images, draws)
         return gan.penalty_weight * gan.penalty_every * value
 
-    if gan.penalty_every == 1:
+    return lazily(gan, gan.penalty_every, real_images, draws, compute)
+
+
+def lazily(gan, every: int, real_images, draws: Draws, compute):
+    """`compute()`, a float32 scalar, in one of `every` steps, 0 in the others."""
+    if every == 1:
         return compute()
     batch = tf.shape(real_images, tf.int64)[0] * draws.replicas
     number = gan.images_seen.value // batch
-    return tf.cond(number % gan.penalty_every == 0, compute, lambda: 0.0)
+    return tf.cond(number % every == 0, compute, lambda: 0.0)
 
 
 def _batch_size(real_images):
@@ -173,7 +178,7 @@ def _objective(gan, player, real_images, fake_images, draws, *fake_logits):
 def _gradients(gan, tape, objective):
     """An objective as `_apply` takes it."""
     player, loss, scaled, logs = objective
-    variables = getattr(gan, player).trainable_variables
+    variables = gan.player_variables(player)
     return player, loss, tape.gradient(scaled, variables), variables, logs
 
 

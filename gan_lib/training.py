@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from gan_lib import export, losses, session, step
 from gan_lib.latents import sample
-from gan_lib.optimizers import Adam
+from gan_lib.optimizers import ready
 from gan_lib.randomness import Draws
 
 PENALTIES = ("r1", "gradient_penalty")
@@ -172,22 +172,11 @@ class GAN(keras.Model):
         self.penalty, self.penalty_weight = penalty, penalty_weight
         self.penalty_every = penalty_every
         self.discriminator_steps, self.simultaneous = discriminator_steps, simultaneous
-        self.generator_optimizer = self._ready(generator_optimizer, self.generator)
-        self.discriminator_optimizer = self._ready(
+        self.generator_optimizer = ready(generator_optimizer, self.generator)
+        self.discriminator_optimizer = ready(
             discriminator_optimizer, self.discriminator
         )
         self.trackers = {name: keras.metrics.Mean(name) for name in self.log_names}
-
-    def _ready(self, optimizer, network):
-        """The optimizer, with loss scaling if needed, and its slots already made."""
-        optimizer = optimizer or Adam(2e-4, beta_1=0.5)
-        policies = {layer.dtype_policy.name for layer in _flat_layers(network)}
-        if "mixed_float16" in policies and not isinstance(
-            optimizer, keras.optimizers.LossScaleOptimizer
-        ):
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(network.trainable_variables)
-        return optimizer
 
     @property
     def metrics(self):
@@ -206,16 +195,25 @@ class GAN(keras.Model):
     def call(self, latents, training=False):
         return self.ema_generator(latents, training=training)
 
+    def playing(self, player: str) -> keras.Model:
+        """The "generator" or "discriminator" of this step: all of it, or a part."""
+        return getattr(self, player)
+
+    def player_variables(self, player: str) -> list:
+        """What "generator" or "discriminator" may move in this step."""
+        return self.playing(player).trainable_variables
+
     # The four hooks a paper overrides.
 
     def forward(self, real_images, draws: Draws):
         """What the generator makes while the discriminator looks at `real_images`."""
         shape = (tf.shape(real_images)[0], self.latent_dim)
-        return self.generator(draws.normal("latents", shape), training=True)
+        latents = draws.normal("latents", shape)
+        return self.playing("generator")(latents, training=True)
 
     def judge_fakes(self, real_images, fake_images):
         """The discriminator's logits for the fakes of one batch."""
-        return self.discriminator(fake_images, training=True)
+        return self.playing("discriminator")(fake_images, training=True)
 
     def discriminator_objective(
         self, real_images, fake_images, draws: Draws, fake_logits=None
@@ -224,7 +222,7 @@ class GAN(keras.Model):
 
         `fake_logits`: what `judge_fakes` said, where it was asked already.
         """
-        real_logits = self.discriminator(real_images, training=True)
+        real_logits = self.playing("discriminator")(real_images, training=True)
         if fake_logits is None:
             fake_logits = self.judge_fakes(real_images, fake_images)
         labels = {}
@@ -321,6 +319,11 @@ class GAN(keras.Model):
             batch_size: images computed at a time.
         Raises: ValueError when the latents have another length.
         """
+        latents = self.draw_latents(latents, seed)
+        return self.ema_generator.predict(latents, batch_size=batch_size, verbose=0)
+
+    def draw_latents(self, latents: np.ndarray | int, seed: int = 0) -> np.ndarray:
+        """Latents as `generate` takes them, checked: float32 (n, latent_dim)."""
         if isinstance(latents, (int, np.integer)):
             latents = sample(int(latents), self.latent_dim, seed=seed)
         latents = np.asarray(latents, np.float32)
@@ -329,7 +332,7 @@ class GAN(keras.Model):
                 f"Expected latents of shape (n, {self.latent_dim}). "
                 f"Received: {latents.shape}"
             )
-        return self.ema_generator.predict(latents, batch_size=batch_size, verbose=0)
+        return latents
 
     def export(self, directory: str | Path) -> list[Path]:
         """Write the averaged generator to `directory`; see `gan_lib.export.save`."""
@@ -337,9 +340,3 @@ class GAN(keras.Model):
         if network is self.generator:
             network = export.portable_copy(network)
         return export.save(network, directory)
-
-
-def _flat_layers(network) -> list[keras.layers.Layer]:
-    """All layers, those of networks inside the network included."""
-    inner = getattr(network, "layers", [])
-    return [network] if not inner else [x for i in inner for x in _flat_layers(i)]

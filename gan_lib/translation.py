@@ -86,8 +86,9 @@ def start_as_identity(
     A start for short trainings: a game that begins with noise spends its first minutes
     on learning to draw at all. The initialization phase of CartoonGAN (Chen et al.
     2018, section 3.3) with pixels in place of features; neither CycleGAN nor U-GAT-IT
-    has one. The model's own optimizers, its average and its count of images stay as
-    they are. Call it once, on a new model: a checkpoint to resume from holds more.
+    has one. The average of the generator's weights starts from what was learned; the
+    model's own optimizers and its count of images stay as they are. Call it once, on a
+    new model: a checkpoint to resume from holds more.
 
     Args:
         model: CycleGAN, UGATIT or another with `both` generators of one picture size;
@@ -110,6 +111,7 @@ def start_as_identity(
 
     data = batches.dataset().map(handed_through).take(steps)
     network.fit(data, shuffle=False, verbose=verbose)
+    model.ema_generator.set_weights(model.generator.get_weights())
 
 
 def get_direction(generator: keras.Model, direction: str) -> keras.Model:

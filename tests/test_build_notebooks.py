@@ -262,3 +262,18 @@ def test_notebooks_agree_with_their_sources():
     folder = ROOT / "notebooks"
     sources = sorted((folder / "src").glob("[0-9]*.py"))
     assert build_notebooks.check(sources, folder) == []
+
+
+def test_pictures_are_attached_to_their_cells(project):
+    source = project / "src" / "01_try.py"
+    cell = "\n# %% [markdown]\n# ![Three bars](attachment:bars.png)\n"
+    source.write_text(SOURCE + cell)
+    with pytest.raises(SourceError, match=r"bars\.png is missing"):
+        build_notebooks.build(source)
+    (project / "figures").mkdir()
+    (project / "figures" / "bars.png").write_bytes(b"picture")
+    for path, notebook in build_notebooks.build(source).items():
+        found = notebook.cells[-1].attachments["bars.png"]["image/png"]
+        assert found == "cGljdHVyZQ=="
+        build_notebooks.write(path, notebook)
+    assert build_notebooks.check([source], project) == []

@@ -14,6 +14,7 @@ import pytest
 from gan_lib import callbacks
 from gan_lib.callbacks import CollapseAlarm, FixedLatentGrid, HistoryFile, LiveDisplay
 from gan_lib.data.pipeline import to_uint8
+from gan_lib.optimizers import Adam, LinearDecay
 
 TICK = {"tick_kimg": 0.004, "verbose": 0}
 
@@ -174,3 +175,52 @@ def test_pixel_spread_is_the_distance_of_random_pairs():
     expected = np.sqrt(np.mean((images[::2] - images[1::2]) ** 2))
     assert callbacks.pixel_spread(images) == pytest.approx(expected, rel=0.03)
     assert callbacks.pixel_spread(np.ones((5, 2, 2, 3))) == 0
+
+
+def test_learning_rates_fall_in_the_second_half(tiny_gan, tiny_batches):
+    gan, seen = tiny_gan(), []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda tick, logs: seen.append(
+            float(gan.generator_optimizer.learning_rate)
+        )
+    )
+    rate = float(gan.generator_optimizer.learning_rate)
+    cool = callbacks.CoolDown(gan, kimg=0.032)
+    gan.fit(tiny_batches, kimg=0.032, callbacks=[cool, note], **TICK)
+    expected = [rate * x for x in (1, 1, 1, 1, 0.75, 0.5, 0.25, 0)]
+    np.testing.assert_allclose(seen, expected, atol=1e-9)
+
+
+def test_learning_rates_fall_with_the_minutes_too(tiny_gan, monkeypatch):
+    gan, now = tiny_gan(), [0.0]
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now[0])
+    cool = callbacks.CoolDown(gan, kimg=100, minutes=2)
+    cool.set_model(gan)
+    rate = float(gan.discriminator_optimizer.learning_rate)
+    cool.on_train_begin()
+    for second, share in ((30, 1), (60, 1), (90, 0.5), (120, 0), (150, 0)):
+        now[0] = second
+        cool.on_epoch_end(0)
+        found = float(gan.discriminator_optimizer.learning_rate)
+        assert found == pytest.approx(rate * share)
+
+
+def test_a_resumed_training_cools_from_the_first_rate(tiny_gan, tiny_batches, tmp_path):
+    def train(kimg):
+        gan = tiny_gan()
+        cool = callbacks.CoolDown(gan, kimg=0.032)
+        gan.fit(tiny_batches, kimg=kimg, resume=tmp_path, callbacks=[cool], **TICK)
+        return gan
+
+    rate = float(tiny_gan().generator_optimizer.learning_rate)
+    found = float(train(0.024).generator_optimizer.learning_rate)
+    assert found == pytest.approx(rate / 2)
+    found = float(train(0.028).generator_optimizer.learning_rate)
+    assert found == pytest.approx(rate / 4)
+
+
+def test_a_schedule_and_a_cool_down_are_one_too_many(tiny_gan):
+    gan = tiny_gan()
+    gan.generator_optimizer = Adam(LinearDecay(1e-3, 0, 1, 4))
+    with pytest.raises(ValueError, match="schedule already"):
+        callbacks.CoolDown(gan, kimg=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from parameter_counts import count_trainable
 
 from gan_lib.data.pipeline import Batches
 from gan_lib.models import dcgan as module
@@ -23,10 +24,6 @@ COUNTS = {
 }
 
 
-def _trainable(network):
-    return sum(int(np.prod(w.shape)) for w in network.trainable_weights)
-
-
 def _widths(network, kinds):
     """(side, channels) after each layer of these kinds."""
     return [
@@ -40,7 +37,7 @@ def _widths(network, kinds):
 def test_parameter_counts_are_the_published_ones(recipe):
     networks = PUBLISHED[f"dcgan/{recipe}_64"]()
     for name, (trainable, total) in zip(networks, COUNTS[recipe], strict=True):
-        assert _trainable(networks[name]) == trainable
+        assert count_trainable(networks[name]) == trainable
         if total is not None:
             assert networks[name].count_params() == total
 

@@ -52,7 +52,7 @@ TESTED = {
     losses: {f"{name}_discriminator_loss" for name in DISCRIMINATOR}
     | {f"{name}_generator_loss" for name in GENERATOR}
     | {"l1_loss", "optimal_discriminator"},
-    penalties: {"gradient_penalty", "r1_penalty", "r2_penalty"},
+    penalties: {"gradient_penalty", "r1_penalty", "r2_penalty", "path_lengths"},
     ema: {"ema_decay", "ema_update"},
     latents: {"lerp", "slerp"},
 }
@@ -175,6 +175,22 @@ def test_r1_and_r2_penalty(penalty):
     critic = _quadratic_critic(a.astype("float32"), matrix.astype("float32"))
     expected = 0.5 * np.mean(np.sum(gradients**2, axis=1))
     np.testing.assert_allclose(float(penalty(critic, images)), expected, rtol=1e-5)
+
+
+def test_path_lengths_of_a_linear_map():
+    rng = np.random.default_rng(0)
+    matrix = np.linalg.qr(rng.normal(size=(12, 12)))[0].astype("float32")
+
+    def linear(styles):
+        return tf.reshape(tf.reduce_sum(styles, 1) @ matrix, (-1, 2, 2, 3))
+
+    styles, y = np.ones((5, 4, 12), "float32"), rng.normal(size=(5, 2, 2, 3))
+    found = penalties.path_lengths(linear, styles, y.astype("float32"))
+    # each of the 4 layers has the gradient matrix @ y / 2, as long as y / 2
+    expected = np.sqrt((y**2).sum((1, 2, 3))) / 2
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    with pytest.raises(ValueError, match="do not depend"):
+        penalties.path_lengths(lambda w: tf.zeros((5, 2, 2, 3)), styles, y)
 
 
 @pytest.mark.parametrize("half_life_kimg", [0.5, 10.0, 500.0])

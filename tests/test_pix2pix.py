@@ -6,15 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from parameter_counts import count_trainable
 
 from gan_lib import losses, patchgan
 from gan_lib.models.pix2pix import PUBLISHED, build_generator, pix2pix
 
 SIZE = 32
-
-
-def _trainable(network):
-    return sum(int(np.prod(w.shape)) for w in network.trainable_weights)
 
 
 def _pair(count=4, channels=1, seed=0):
@@ -39,13 +36,13 @@ def _small(**changes):
 )
 def test_published_counts(name, generator):
     networks = PUBLISHED[f"pix2pix/{name}"]()
-    assert _trainable(networks["generator"]) == generator
-    assert _trainable(networks["discriminator"]) == 2_768_705
+    assert count_trainable(networks["generator"]) == generator
+    assert count_trainable(networks["discriminator"]) == 2_768_705
 
 
 @pytest.mark.parametrize(("width", "count"), [(64, 29_244_035), (32, 7_314_755)])
 def test_64_px_counts(width, count):
-    assert _trainable(build_generator(64, width=width)) == count
+    assert count_trainable(build_generator(64, width=width)) == count
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,9 @@ def test_both_generators_learn_to_hand_pictures_through(build, batches):
     translation.start_as_identity(model, batches, 25, rate=3e-3, verbose=0)
     for after, former in zip(distances(), before, strict=True):
         assert after < 0.9 * former
+    weights = model.generator.get_weights(), model.ema_generator.get_weights()
+    for weight, average in zip(*weights, strict=True):
+        np.testing.assert_array_equal(weight, average)
     assert model.kimg == 0
     assert not int(model.generator_optimizer.iterations)
     for weight, former in zip(model.discriminator.weights, judged, strict=True):

@@ -7,6 +7,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from parameter_counts import count_trainable
 
 from gan_lib import export
 from gan_lib import ugatit_networks as ugatit
@@ -17,13 +18,9 @@ def _pictures(*shape) -> np.ndarray:
     return np.random.default_rng(0).uniform(-1, 1, shape).astype("float32")
 
 
-def _trainable(network) -> int:
-    return sum(math.prod(weight.shape) for weight in network.trainable_weights)
-
-
 def _count(build, *args, **kwargs) -> int:
     with keras.StatelessScope(initialize_variables=False):  # shapes, no numbers
-        return _trainable(build(*args, **kwargs))
+        return count_trainable(build(*args, **kwargs))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +41,7 @@ def small():
 )
 def test_published_networks_have_the_published_size(name, parameters):
     networks = ugatit.PUBLISHED[name]()
-    assert {key: _trainable(network) for key, network in networks.items()} == {
+    assert {key: count_trainable(network) for key, network in networks.items()} == {
         "generator": parameters,
         "global_discriminator": 53_130_176,
         "local_discriminator": 3_290_560,

@@ -3,23 +3,61 @@
 from gan_lib.layers.activation import LeakyReLU
 from gan_lib.layers.attention import CAMAttention
 from gan_lib.layers.convolution import Conv2D, Conv2DTranspose, UpsampleConv2D
+from gan_lib.layers.equalized import (
+    ChannelBias,
+    EqualizedConv2D,
+    EqualizedDense,
+    EqualizedDownsampleConv2D,
+    EqualizedUpsampleConv2D,
+)
+from gan_lib.layers.fade import Fade
 from gan_lib.layers.layer_instance import LIN, AdaLIN, UnitInterval
+from gan_lib.layers.minibatch import MinibatchStdDev
 from gan_lib.layers.normalization import BatchNormalization, InstanceNormalization
 from gan_lib.layers.padding import ReflectionPadding2D
+from gan_lib.layers.resampling import Blur2D, Downsample2D, Upsample2D
 from gan_lib.layers.spectral import SpectralConv2D, SpectralDense
+from gan_lib.layers.style import (
+    AdaIN,
+    ModulatedConv2D,
+    PixelNormalization,
+)
+from gan_lib.layers.synthesis import (
+    FixedNoise,
+    LearnedConstant,
+    NoiseInjection,
+    Truncation,
+)
 
 __all__ = [
-    "LIN",
+    "AdaIN",
     "AdaLIN",
     "BatchNormalization",
+    "Blur2D",
     "CAMAttention",
+    "ChannelBias",
     "Conv2D",
     "Conv2DTranspose",
+    "Downsample2D",
+    "EqualizedConv2D",
+    "EqualizedDense",
+    "EqualizedDownsampleConv2D",
+    "EqualizedUpsampleConv2D",
+    "Fade",
+    "FixedNoise",
     "InstanceNormalization",
+    "LIN",
     "LeakyReLU",
+    "LearnedConstant",
+    "MinibatchStdDev",
+    "ModulatedConv2D",
+    "NoiseInjection",
+    "PixelNormalization",
     "ReflectionPadding2D",
     "SpectralConv2D",
     "SpectralDense",
+    "Truncation",
     "UnitInterval",
+    "Upsample2D",
     "UpsampleConv2D",
 ]

@@ -50,7 +50,11 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     def call(self, inputs):
         if not cpu_kernels.on_cpu() or self.data_format != "channels_last":
             return super().call(inputs)
-        return _finish(self, _transpose(self, inputs, self.kernel, self.strides))
+        size = tuple(self.compute_output_shape(inputs.shape)[1:3])
+        outputs = _transpose(
+            self, inputs, self.kernel, self.strides, self.padding, size
+        )
+        return _finish(self, outputs)
 
 
 @keras.saving.register_keras_serializable("gan_lib")
@@ -87,15 +91,12 @@ class UpsampleConv2D(keras.layers.Conv2D):
                     f"Expected {name}={value!r}, because the upsampling by 2 is built "
                     f"in. Received: {name}={getattr(self, name)!r}"
                 )
-        if not all(side % 2 for side in self.kernel_size):
-            raise ValueError(
-                "Expected an odd `kernel_size`, which has a pixel in its middle. "
-                f"Received: {self.kernel_size}"
-            )
+        check_odd(self.kernel_size)
 
     def call(self, inputs):
         kernel = _merge_twins(keras.ops.convert_to_tensor(self.kernel))
-        return _finish(self, _transpose(self, inputs, kernel, (2, 2)))
+        size = tuple(self.compute_output_shape(inputs.shape)[1:3])
+        return _finish(self, _transpose(self, inputs, kernel, (2, 2), "same", size))
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
@@ -114,34 +115,48 @@ class UpsampleConv2D(keras.layers.Conv2D):
         )
 
 
+def check_odd(kernel_size: tuple[int, ...]) -> None:
+    """Raise ValueError unless all sides of a kernel are odd."""
+    if not all(side % 2 for side in kernel_size):
+        raise ValueError(
+            "Expected an odd `kernel_size`, which has a pixel in its middle. "
+            f"Received: {kernel_size}"
+        )
+
+
 def _merge_twins(kernel):
     """W (k, k, C, D) -> V (k + 1, k + 1, D, C), see `UpsampleConv2D`."""
     turned = keras.ops.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
+    return sum_of_shifts(turned)
+
+
+def sum_of_shifts(kernel):
+    """W (k, k, C, D) -> V (k + 1, k + 1, C, D): itself and moved by one, both ways."""
     rest = ((0, 0), (0, 0))
-    rows = keras.ops.pad(turned, ((0, 1), (0, 0), *rest)) + keras.ops.pad(
-        turned, ((1, 0), (0, 0), *rest)
+    rows = keras.ops.pad(kernel, ((0, 1), (0, 0), *rest)) + keras.ops.pad(
+        kernel, ((1, 0), (0, 0), *rest)
     )
     return keras.ops.pad(rows, ((0, 0), (0, 1), *rest)) + keras.ops.pad(
         rows, ((0, 0), (1, 0), *rest)
     )
 
 
-def _transpose(layer, inputs, kernel, strides):
-    """The transposed convolution of `inputs` with a kernel (kh, kw, filters, C)."""
-    padding = getattr(layer, "output_padding", None)
-    if padding is None and cpu_kernels.wants_matmul_gradient(
+def _transpose(layer, inputs, kernel, strides, padding: str, size: tuple):
+    """The transposed convolution of `inputs` with a kernel (kh, kw, filters, C).
+
+    `size`: of its output, where all sides are known.
+    """
+    output_padding = getattr(layer, "output_padding", None)
+    if output_padding is None and cpu_kernels.wants_matmul_gradient(
         layer, inputs, inputs.shape[1]
     ):
-        size = tuple(layer.compute_output_shape(inputs.shape)[1:3])
-        return cpu_kernels.conv2d_transpose(
-            inputs, kernel, size, strides, layer.padding
-        )
+        return cpu_kernels.conv2d_transpose(inputs, kernel, size, strides, padding)
     return keras.ops.conv_transpose(
         inputs,
         kernel,
         strides=strides,
-        padding=layer.padding,
-        output_padding=padding,
+        padding=padding,
+        output_padding=output_padding,
         data_format=layer.data_format,
         dilation_rate=layer.dilation_rate,
     )

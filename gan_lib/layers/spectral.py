@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import keras
 
+from gan_lib.layers.computed_kernel import ComputedKernel
 from gan_lib.layers.convolution import Conv2D, _finish
 
 # As in the authors' code; keeps a kernel of zeros from dividing by zero.
 SMALLEST_NORM = 1e-12
 
 
-class _Spectral:
+class _Spectral(ComputedKernel):
     """The part that both layers share, to stand before a Keras layer with `kernel`."""
 
     kernel: keras.Variable
@@ -30,13 +31,6 @@ class _Spectral:
         if name == "kernel":  # sigma is measured in float32 under mixed precision too
             kwargs["autocast"] = False
         return super().add_weight(*args, name=name, **kwargs)
-
-    # The Keras layers save a list of their own, without `u`.
-    def save_own_variables(self, store):
-        keras.layers.Layer.save_own_variables(self, store)
-
-    def load_own_variables(self, store):
-        keras.layers.Layer.load_own_variables(self, store)
 
     def normalized_kernel(self, training: bool):
         """W / sigma in the compute dtype; in training `u` takes one step first."""
@@ -84,11 +78,6 @@ class SpectralConv2D(_Spectral, Conv2D):
     def call(self, inputs, training=False):
         kernel = self.normalized_kernel(training)
         return _finish(self, self.convolution_op(inputs, kernel))
-
-    @staticmethod
-    def stock(config: dict) -> keras.Layer:
-        """Itself: Keras has no such layer."""
-        return SpectralConv2D.from_config(config)
 
 
 @keras.saving.register_keras_serializable("gan_lib")

@@ -22,6 +22,7 @@ from gan_lib.layers import (
     UpsampleConv2D,
 )
 from gan_lib.optimizers import Adam
+from gan_lib.sizes import count_stages
 from gan_lib.training import GAN
 
 
@@ -90,18 +91,6 @@ def get_recipe(name: str) -> Recipe:
             f"Expected `recipe` to be one of {sorted(RECIPES)}. Received: {name!r}"
         )
     return RECIPES[name]
-
-
-def count_stages(image_size: int) -> int:
-    """How often 4 x 4 must double to reach `image_size` (64 -> 4)."""
-    stages = image_size.bit_length() - 3
-    if image_size < 8 or image_size != 4 << stages:
-        raise ValueError(
-            "Expected `image_size` to be a power of two of at least 8, because each "
-            f"stage doubles a 4x4 map. Received: {image_size}. Resize your images "
-            "to 32, 64 or 128 pixels."
-        )
-    return stages
 
 
 class _Blocks:
