@@ -2,13 +2,13 @@
 
     python benchmarks/ugatit_quality.py --minutes 8
     python benchmarks/ugatit_quality.py --kimg 4 --rows U-GAT-IT "no attention"
-    python benchmarks/ugatit_quality.py --minutes 60 --decay --domains A,B C
+    python benchmarks/ugatit_quality.py --minutes 60 --domains A,B C
 
-64 px, the settings and the head start of the lesson, seed 0; with `--decay` the
-learning rates fall to 0 over the second half of the minutes, as in both papers. Without
-`--domains`, the two drawn styles, where it is known what a translation should keep;
-with it, folders of pictures, several of one domain joined by commas. The minutes hold
-the head start, and not the tracing of the game.
+64 px, the settings and the head start of the lesson, seed 0; the learning rates fall
+to 0 over the second half, as in both papers. Without `--domains`, the two drawn styles,
+where it is known what a translation should keep; with it, folders of pictures, several
+of one domain joined by commas. The minutes hold the head start, and not the tracing of
+the game.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from record import record
 
-from gan_lib import metrics, plot, profiles, translation
+from gan_lib import callbacks, metrics, plot, profiles, translation
 from gan_lib.data.two_styles import two_styles
 from gan_lib.data.unpaired_batches import UnpairedBatches
 from gan_lib.data.unpaired_folders import two_domains
@@ -56,35 +56,17 @@ def load(domains, seed: int):
     return [two_domains(*sides, SIZE, split=split) for split in ("train", "test")]
 
 
-class Decay(keras.callbacks.Callback):
-    """Learning rates: as they are for half of the minutes, then down to 0 in a line."""
-
-    def __init__(self, minutes: float):
-        super().__init__()
-        self.seconds = 60 * minutes
-
-    def on_train_begin(self, logs=None):
-        self.start = time.monotonic()
-        optimizers = self.model.generator_optimizer, self.model.discriminator_optimizer
-        self.rates = [(o, float(o.learning_rate)) for o in optimizers]
-
-    def on_epoch_end(self, epoch, logs=None):
-        left = 1 - (time.monotonic() - self.start) / self.seconds
-        for optimizer, rate in self.rates:
-            optimizer.learning_rate = rate * min(1.0, max(0.0, 2 * left))
-
-
-def train(model, data, minutes, kimg, seed: int, decay: bool = False) -> None:
+def train(model, data, minutes, kimg, seed: int) -> None:
     batches = UnpairedBatches(data, BATCH, seed=seed)
     tick = BATCH * 10 / 1000
     begin = time.monotonic()
     translation.start_as_identity(model, batches, HEAD_START, verbose=0)
-    minutes -= (time.monotonic() - begin) / 60
+    minutes = None if kimg else minutes - (time.monotonic() - begin) / 60
+    kimg = kimg or 1_000
     model.fit(batches, kimg=tick, tick_kimg=tick, verbose=0)  # traces
     model.fit(
-        batches, kimg=kimg or 1_000, tick_kimg=tick, verbose=0,
-        max_minutes=None if kimg else minutes,
-        callbacks=[Decay(minutes)] if decay else [],
+        batches, kimg=kimg, tick_kimg=tick, verbose=0, max_minutes=minutes,
+        callbacks=[callbacks.CoolDown(model, kimg, minutes)],
     )  # fmt: skip
 
 
@@ -106,7 +88,6 @@ def main():
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--kimg", type=float, help="equal kimg in place of minutes")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
-    parser.add_argument("--decay", action="store_true", help="rates fall, see above")
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--domains", nargs=2, help="folders of A and of B")
@@ -116,16 +97,13 @@ def main():
     features = metrics.Lite0Features()
     real = features(test.domain_b)
     pictures = {"A": test.domain_a[:10]}
-    length = f"{arguments.kimg:g} kimg"
-    if not arguments.kimg:
-        length = f"{arguments.minutes:g} minutes" + ", decay" * arguments.decay
+    length = f"{arguments.minutes:g} minutes"
+    if arguments.kimg:
+        length = f"{arguments.kimg:g} kimg"
     where = "two styles" if arguments.domains is None else "photographs to anime"
     for name in arguments.rows:
         model = build(name, arguments.width, arguments.seed)
-        train(
-            model, train_data, arguments.minutes, arguments.kimg, arguments.seed,
-            arguments.decay,
-        )  # fmt: skip
+        train(model, train_data, arguments.minutes, arguments.kimg, arguments.seed)
         images = model.generate(test.domain_a)
         value, note = describe(images, test, features, real, test.attributes_a)
         note = f"{length}, {model.kimg:.3g} kimg; {note}"
