@@ -5,6 +5,11 @@ from gan_lib.metrics.agreement import (
     attribute_agreement,
     read_colours,
 )
+from gan_lib.metrics.attribute_reader import (
+    Accuracy,
+    AttributeReader,
+    attribute_changes,
+)
 from gan_lib.metrics.colour import histogram_intersection, srgb_to_lab
 from gan_lib.metrics.features import ImageFeatures, Lite0Features
 from gan_lib.metrics.fid import FID, fid
@@ -18,6 +23,12 @@ from gan_lib.metrics.neighbours import (
     memorisation,
     nearest_neighbours,
 )
+from gan_lib.metrics.perceptual_path import (
+    PerceptualPathLength,
+    gan_path_length,
+    perceptual_path_length,
+)
+from gan_lib.metrics.precision_recall import PrecisionRecall, precision_recall
 from gan_lib.metrics.segmentation import (
     SegmentationScore,
     Segmenter,
@@ -25,29 +36,45 @@ from gan_lib.metrics.segmentation import (
     segmentation_score,
     segmenter,
 )
+from gan_lib.metrics.separability import (
+    Separability,
+    linear_classifier,
+    separability,
+)
 
 __all__ = [
+    "Accuracy",
     "AttributeAgreement",
+    "AttributeReader",
     "FID",
     "KID",
     "Distinct",
     "ImageFeatures",
     "Lite0Features",
     "Memorisation",
+    "PerceptualPathLength",
+    "PrecisionRecall",
     "SegmentationScore",
     "Segmenter",
+    "Separability",
     "attribute_agreement",
+    "attribute_changes",
     "confusion_matrix",
     "distinct",
     "distinct_threshold",
     "diversity",
     "fid",
+    "gan_path_length",
     "histogram_intersection",
     "kid",
+    "linear_classifier",
     "memorisation",
     "nearest_neighbours",
+    "perceptual_path_length",
+    "precision_recall",
     "read_colours",
     "segmentation_score",
     "segmenter",
+    "separability",
     "srgb_to_lab",
 ]
