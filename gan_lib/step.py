@@ -60,6 +60,16 @@ def train(gan, real_images):
     return {name: tracker.result() for name, tracker in gan.trackers.items()}
 
 
+def shown(gan, images, draws: Draws, name: str):
+    """Images as the discriminator sees them: augmented, where `compile` was told so.
+
+    `name`: of the occasion; each has random numbers of its own.
+    """
+    if gan.augmentation is None:
+        return images
+    return gan.augmentation.change(images, draws, f"augment_{name}")
+
+
 def draw_labels(name: str, bounds, logits, draws: Draws):
     """A label for each logit, from U(*bounds)."""
     return draws.uniform(name, tf.unstack(tf.shape(logits)), *bounds)
@@ -94,8 +104,8 @@ def penalty(gan, real_images, fake_images, draws: Draws, discriminator=None):
         return 0.0
     discriminator = discriminator or gan.playing("discriminator")
 
-    def critic(images):
-        return discriminator(images, training=True)
+    def critic(images, training=True):
+        return discriminator(shown(gan, images, draws, "penalty"), training=training)
 
     def compute():
         if gan.penalty == "r1":
@@ -104,7 +114,8 @@ def penalty(gan, real_images, fake_images, draws: Draws, discriminator=None):
             eps = draws.uniform("eps", (tf.shape(real_images)[0], 1, 1, 1))
             value = penalties.gradient_penalty(critic, real_images, fake_images, eps)
         else:
-            value = gan.penalty(discriminator, real_images, fake_images, draws)
+            judge = discriminator if gan.augmentation is None else critic
+            value = gan.penalty(judge, real_images, fake_images, draws)
         return gan.penalty_weight * gan.penalty_every * value
 
     return lazily(gan, gan.penalty_every, real_images, draws, compute)
@@ -135,7 +146,8 @@ def _move_both(gan, real_images, draws, batch):
     """Both moves at once, each against the other player as it stood."""
     with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
         fake_images = gan.forward(real_images, draws)
-        fake_logits = gan.judge_fakes(real_images, fake_images)
+        seen = shown(gan, fake_images, draws, "fake")
+        fake_logits = gan.judge_fakes(real_images, seen)
         arguments = real_images, fake_images, draws, fake_logits
         judged = _objective(gan, "discriminator", *arguments)
         drawn = _objective(gan, "generator", *arguments)

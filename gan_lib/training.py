@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan_lib import export, losses, session, step
+from gan_lib import adaptive, export, losses, session, step
 from gan_lib.latents import sample
 from gan_lib.optimizers import ready
 from gan_lib.randomness import Draws
@@ -110,6 +110,7 @@ class GAN(keras.Model):
         penalty_every: int = 1,
         discriminator_steps: int = 1,
         simultaneous: bool = False,
+        augment: str | float | adaptive.Augmentation | None = None,
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
     ) -> None:
@@ -135,11 +136,16 @@ class GAN(keras.Model):
                 stood, so that the fakes are judged once instead of twice: a step is
                 shorter, and the generator answers a judge one move old. False: the
                 generator answers the moved discriminator.
+            augment: change each image before the discriminator sees it, for small sets
+                of images: "ada", with a chance that adapts (Karras et al. 2020,
+                arXiv:2006.06676); a fixed chance in [0, 1]; or a
+                `gan_lib.adaptive.Augmentation`. Penalties ask for the slope in the
+                images before. None: no change.
             jit_compile: compile the step with XLA. "auto": on a GPU only; on a CPU
                 XLA is the slower one for convolutions.
             steps_per_execution: training steps in one call from Python.
-        Raises: ValueError on an unknown loss or penalty, a factor below 1, or labels
-            for a loss that takes none.
+        Raises: ValueError on an unknown loss, penalty or augmentation, a factor below
+            1, labels for a loss that takes none, or `augment` for a model of pairs.
         """
         super().compile(
             optimizer=None,
@@ -176,6 +182,7 @@ class GAN(keras.Model):
         self.discriminator_optimizer = ready(
             discriminator_optimizer, self.discriminator
         )
+        adaptive.attach(self, augment)
         self.trackers = {name: keras.metrics.Mean(name) for name in self.log_names}
 
     @property
@@ -222,9 +229,11 @@ class GAN(keras.Model):
 
         `fake_logits`: what `judge_fakes` said, where it was asked already.
         """
-        real_logits = self.playing("discriminator")(real_images, training=True)
+        shown = step.shown(self, real_images, draws, "real")
+        real_logits = self.playing("discriminator")(shown, training=True)
         if fake_logits is None:
-            fake_logits = self.judge_fakes(real_images, fake_images)
+            shown = step.shown(self, fake_images, draws, "fake")
+            fake_logits = self.judge_fakes(real_images, shown)
         labels = {}
         if self._uses_labels():
             labels["real_labels"] = step.draw_labels(
@@ -236,14 +245,18 @@ class GAN(keras.Model):
         loss = self.losses_of.discriminator(real_logits, fake_logits, **labels)
         loss += step.penalty(self, real_images, fake_images, draws)
         middle = self.losses_of.middle
-        return loss, step.describe([real_logits], [fake_logits], middle)
+        logs = step.describe([real_logits], [fake_logits], middle)
+        if self.augmentation is not None:
+            logs |= self.augmentation.follow(real_logits, middle, draws.replicas)
+        return loss, logs
 
     def generator_objective(
         self, real_images, fake_images, draws: Draws, fake_logits=None
     ):
         """The generator's loss, a float32 scalar, and what to log of it."""
         if fake_logits is None:
-            fake_logits = self.judge_fakes(real_images, fake_images)
+            shown = step.shown(self, fake_images, draws, "generator")
+            fake_logits = self.judge_fakes(real_images, shown)
         labels = {}
         if self._uses_labels():
             labels["labels"] = step.draw_labels(
