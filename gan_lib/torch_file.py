@@ -1,15 +1,13 @@
 """Read a PyTorch weight file with NumPy alone, and without trusting it.
 
-A `.pth` file is a pickle, and a pickle is a program: loading one from a stranger
-can run anything. The unpickler here knows the few names that a plain table of
-float tensors needs and refuses every other one before it is imported.
+A `.pth` file is a pickle, and loading one from a stranger can run anything; here
+`gan_lib.safe_pickle` reads it, with the names that a table of float tensors needs.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import pickle
 import sys
 import zipfile
 from collections import OrderedDict
@@ -18,14 +16,12 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from gan_lib.safe_pickle import Unpickler, UnsafePickleError
+
 _MAGIC = 0x1950A86A20F9469CFC6C  # first object of the format used before PyTorch 1.6
 _PROTOCOL = 1001
 _ZIP_START = b"PK\x03\x04"
 _STORAGE_DTYPES = {"FloatStorage": np.float32, "LongStorage": np.int64}
-
-
-class UnsafePickleError(pickle.UnpicklingError):
-    """The file names something else than tensors in a dictionary."""
 
 
 class _Storage(NamedTuple):
@@ -53,18 +49,13 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 }
 
 
-# The one written in Python: with the one in C a file of nine bytes can fill the memory.
-class _TensorUnpickler(pickle._Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ALLOWED[module, name]
-        except KeyError:
-            raise UnsafePickleError(
-                f"Expected a file of float tensors, got one that asks for "
-                f"'{module}.{name}'. Nothing was run. Use the published weight file, "
-                "unchanged, and do not load this one with pickle. A file of your own: "
-                "save `model.state_dict()`, not the model."
-            ) from None
+class _TensorUnpickler(Unpickler):
+    ALLOWED = _ALLOWED
+    EXPECTED = "a file of float tensors"
+    ADVICE = (
+        "Use the published weight file, unchanged, and do not load this one with "
+        "pickle. A file of your own: save `model.state_dict()`, not the model."
+    )
 
     def persistent_load(self, pid: Any) -> _Storage:
         # The fields after the kind, and what they may be; old files have a sixth.
@@ -196,12 +187,7 @@ def _items(table: Any, path: Any) -> dict:
 
 
 def _load(file: Any, path: Any) -> Any:
-    try:
-        return _TensorUnpickler(file).load()
-    except UnsafePickleError:
-        raise
-    except Exception as error:  # a damaged pickle fails in many ways
-        raise _unreadable(path, f"{type(error).__name__}: {error}") from error
+    return _TensorUnpickler(file).load_or(lambda reason: _unreadable(path, reason))
 
 
 def _view(numbers: np.ndarray, tensor: _Tensor, name: str, path: Any) -> np.ndarray:
