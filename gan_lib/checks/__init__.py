@@ -21,6 +21,7 @@ from gan_lib.checks.dcgan import (
     slerp,
 )
 from gan_lib.checks.pix2pix import best_constant, paired_loss, receptive_field
+from gan_lib.checks.stylegan import mix, modulated_convolution, truncate
 from gan_lib.checks.ugatit import activation_map, adalin, cycle_and_identity
 
 __all__ = [
@@ -33,8 +34,11 @@ __all__ = [
     "generator_loss",
     "in_validation",
     "iou",
+    "mix",
+    "modulated_convolution",
     "optimal_discriminator",
     "paired_loss",
     "receptive_field",
     "slerp",
+    "truncate",
 ]
