@@ -130,6 +130,24 @@ LESSONS: dict[str, dict[str, dict[str, Any]]] = {
             "metric_images": 2_000,
         },
     },
+    "stylegan": {
+        "smoke": {
+            "image_size": 32,
+            "kimg": 0.128,
+            "tick_kimg": 0.032,
+            "ablation_kimg": 0.032,
+        },
+        "cpu": {
+            "image_size": 32,
+            "batch_size": 16,
+            "width": 16,
+            "kimg": 60,
+            "tick_kimg": 0.8,
+            "ablation_kimg": 4,
+            "ablation_seconds": 30,
+        },
+        "gpu": {"batch_size": 64, "width": 32, "kimg": 3_000, "ablation_kimg": 200},
+    },
     "ugatit": {
         "smoke": {
             "image_size": 32,

@@ -30,7 +30,13 @@ from gan_lib.sizes import all_sizes, channels_at, count_styles
 
 
 def build_synthesis(
-    image_size: int, style_dim: int, width: int, widest: int, channels: int, dtype=None
+    image_size: int,
+    style_dim: int,
+    width: int,
+    widest: int,
+    channels: int,
+    noise_rate: float = 1.0,
+    dtype=None,
 ) -> keras.Model:
     """Styles (B, layers, style_dim) and noise maps -> images; see `build_generator`.
 
@@ -57,7 +63,9 @@ def build_synthesis(
             filters, 3, gain=GAIN, dtype=dtype, name=f"conv_{number}", **options
         )
         x = layer([x, style_of(x, number, f"conv_{number}")])
-        inject = NoiseInjection(dtype=dtype, name=f"conv_{number}_noise")
+        inject = NoiseInjection(
+            rate_multiplier=noise_rate, dtype=dtype, name=f"conv_{number}_noise"
+        )
         return LeakyReLU(negative_slope=0.2, dtype=dtype)(inject([x, noises[number]]))
 
     def to_rgb(x, number):
@@ -87,6 +95,7 @@ def build_generator(
     width: int = 32,
     widest: int = 512,
     channels: int = 3,
+    noise_rate: float = 1.0,
     dtype=None,
     seed: int = 0,
 ) -> keras.Model:
@@ -106,12 +115,15 @@ def build_generator(
             config F, 16 in config E.
         widest: most channels.
         channels: 3 for colour, 1 for grey.
+        noise_rate: `rate_multiplier` of each `NoiseInjection`, 1 as published.
         dtype: a Keras dtype policy; None: the global one.
         seed: of the fixed noise.
     Raises: ValueError on another size.
     """
     mapping = mapping_network(latent_dim, style_dim, mapping_layers, dtype=dtype)
-    synthesis = build_synthesis(image_size, style_dim, width, widest, channels, dtype)
+    synthesis = build_synthesis(
+        image_size, style_dim, width, widest, channels, noise_rate, dtype
+    )
     return generator_of(mapping, synthesis, dtype, seed)
 
 

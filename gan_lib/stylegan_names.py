@@ -89,8 +89,9 @@ def stylegan2_generator(layers: Layers, sizes: list[int], saved: Any) -> list[Pl
     for number, scope in enumerate(_scopes(sizes)[1:]):
         convolution = layers[f"conv_{number}"]
         places += _modulated(layers, f"conv_{number}", scope)
-        strength = layers[f"conv_{number}_noise"].strength
-        places += [_same(strength, f"{scope}/noise_strength", convolution.gain)]
+        inject = layers[f"conv_{number}_noise"]
+        factor = convolution.gain / inject.rate_multiplier
+        places += [_same(inject.strength, f"{scope}/noise_strength", factor)]
         places += [_noise(layers, number)]
     for size in sizes:
         scope = f"synthesis/{size}x{size}/ToRGB"

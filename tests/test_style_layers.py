@@ -151,6 +151,15 @@ def test_noise_is_silent_until_learned(per_channel):
     )
 
 
+def test_noise_that_is_learned_slowly():
+    layer = NoiseInjection(rate_multiplier=0.25)
+    x, noise = _normal(2, 4, 4, 3), _normal(2, 4, 4, 1)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer([x, noise]))
+    slope = tape.gradient(total, layer.trainable_variables[0])
+    np.testing.assert_allclose(slope, 0.25 * 3 * noise.sum(), rtol=1e-4)
+
+
 def test_files_bring_the_layers_back(tmp_path):
     maps, style, noise = (
         keras.Input((4, 4, 3)),
@@ -159,7 +168,7 @@ def test_files_bring_the_layers_back(tmp_path):
     )
     x = PixelNormalization(1e-6)(maps)
     x = ModulatedConv2D(4, 3, upsample=True, gain=1.4)([x, style])
-    x = NoiseInjection(per_channel=True)([x, noise])
+    x = NoiseInjection(per_channel=True, rate_multiplier=0.5)([x, noise])
     x = AdaIN(1e-6)([x, keras.layers.Dense(8)(style)])
     x = ModulatedConv2D(3, 1, demodulate=False)([x, keras.layers.Dense(4)(style)])
     network = keras.Model([maps, style, noise], x)
