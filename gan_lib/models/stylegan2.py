@@ -111,8 +111,8 @@ class StyleGAN2(styles.Styled, GAN):
         return export.save(export.clipped(self.ema_generator), directory)
 
 
-# Our settings for minutes instead of days, for `stylegan2(..., **LAPTOP)` and batches of
-# 16: many steps, high rates, a strong penalty, and noise that comes late if at all.
+# Our settings for minutes instead of days, for `stylegan2(..., **LAPTOP)` and batches
+# of 16: many steps, high rates, a strong penalty, noise that comes late if at all.
 LAPTOP: dict[str, Any] = {
     "latent_dim": 64,
     "style_dim": 64,
