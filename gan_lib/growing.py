@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan_lib.data.pipeline import Batches
+from gan_lib.sizes import all_sizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,14 +54,15 @@ def schedule(
         fade_kimg, stable_kimg: of each stage, rounded to whole batches; 800 and 800 in
             the paper, 600 and 600 in the authors' later code.
         batch_sizes: one for all, or by size; large ones need more memory.
-    Raises: ValueError when a size has no batch size, or batches do not divide each
-        other, which a resumed training could not count.
+    Raises: ValueError on an `image_size` that no network here has, when a size has no
+        batch size, or when batches do not divide each other, which a resumed training
+        could not count.
     """
     if not 4 <= start <= image_size:
         raise ValueError(
             f"Expected 4 <= `start` <= `image_size`. Received: {start}, {image_size}"
         )
-    sizes = [4 << i for i in range(20) if start <= 4 << i <= image_size]
+    sizes = [size for size in all_sizes(image_size) if size >= start]
     if isinstance(batch_sizes, int):
         batch_sizes = dict.fromkeys(sizes, batch_sizes)
     missing = [size for size in sizes if size not in batch_sizes]

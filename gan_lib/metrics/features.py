@@ -65,7 +65,8 @@ class ImageFeatures:
         self.network = network
         self.size_px = int(size_px or own_size or DEFAULT_SIZE_PX)
         self.name = name or network.name
-        self._run = tf.function(
+        # Levels, float32 (B, H, W, C) in [0, 255], unrounded -> features (B, d).
+        self.of_levels = tf.function(
             self._forward,
             input_signature=[tf.TensorSpec((None, None, None, None), tf.float32)],
         )
@@ -85,7 +86,7 @@ class ImageFeatures:
         if images.dtype != np.uint8:
             check_range(images, batch_size)
         features = [
-            self._run(_to_levels(images[i : i + batch_size])).numpy()
+            self.of_levels(_to_levels(images[i : i + batch_size])).numpy()
             for i in range(0, len(images), batch_size)
         ]
         return np.concatenate(features)

@@ -157,7 +157,7 @@ def _features(features: ImageFeatures, images: np.ndarray) -> np.ndarray:
             "than a level. NaN means that the generator has diverged."
         )
     levels = (images.astype(np.float32) + 1) * np.float32(127.5)
-    return features._run(levels).numpy().astype(np.float64)
+    return features.of_levels(levels).numpy().astype(np.float64)
 
 
 def _check(start: np.ndarray, end: np.ndarray, at: str, epsilon: float) -> None:
