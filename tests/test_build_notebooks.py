@@ -14,6 +14,7 @@ import notebook_source
 import pytest
 import run_notebook
 from badges import ROOT, Fork, rewrite
+from notebook_html import export
 from notebook_source import SourceError
 
 SOURCE = '''# %% [markdown]
@@ -277,3 +278,7 @@ def test_pictures_are_attached_to_their_cells(project):
         assert found == "cGljdHVyZQ=="
         build_notebooks.write(path, notebook)
     assert build_notebooks.check([source], project) == []
+    page = project / "page.html"
+    notebook = notebook_source.student(notebook_source.read(source))
+    export(notebook, page, title="try")
+    assert "data:image/png;base64,cGljdHVyZQ==" in page.read_text()

@@ -8,9 +8,6 @@ python tools/build_notebooks.py --check        # exit 1 if they differ from sour
 from __future__ import annotations
 
 import argparse
-import base64
-import mimetypes
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -29,30 +26,10 @@ def build(source: Path) -> dict[Path, NotebookNode]:
     folder = source.parent.parent
     notebook = read(source)
     name = f"{source.stem}.ipynb"
-    built = {
+    return {
         folder / name: student(notebook),
         folder / "solutions" / name: solved(notebook),
     }
-    for version in built.values():
-        attach(version, folder / "figures")
-    return built
-
-
-def attach(notebook: NotebookNode, figures: Path) -> None:
-    """Put pictures named `![alt text](attachment:NAME)` into their cells.
-
-    A link would break where the notebook is opened without its folder, as in Colab.
-    """
-    for cell in notebook.cells:
-        if cell.cell_type != "markdown":
-            continue
-        for name in re.findall(r"\]\(attachment:([^)]+)\)", cell.source):
-            path = figures / name
-            if not path.exists():
-                raise SourceError(f"{path} is missing; a cell wants it attached")
-            kind = mimetypes.guess_type(name)[0]
-            data = base64.b64encode(path.read_bytes()).decode()
-            cell.setdefault("attachments", {})[name] = {kind: data}
 
 
 def keep_outputs(new: NotebookNode, old: NotebookNode) -> bool:

@@ -6,7 +6,9 @@ Short tags in a cell's header stand for nbgrader's metadata (schema 3):
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import mimetypes
 import re
 from pathlib import Path
 
@@ -35,7 +37,10 @@ class SourceError(ValueError):
 
 
 def read(path: Path) -> NotebookNode:
-    """The notebook in `path` (percent source or .ipynb), short tags expanded."""
+    """The notebook in `path` (percent source or .ipynb).
+
+    In a source short tags are expanded and pictures of `../figures` attached.
+    """
     if path.suffix == ".ipynb":
         return nbformat.read(path, as_version=4)
     notebook = jupytext.read(path, fmt="py:percent")
@@ -43,6 +48,8 @@ def read(path: Path) -> NotebookNode:
     for number, cell in enumerate(notebook.cells, 1):
         try:
             _expand_tags(cell)
+            if cell.cell_type == "markdown":
+                _attach(cell, path.parent.parent / "figures")
             names = {name for _, name in _regions(cell.source)}
             grading = cell.metadata.get("nbgrader", {})
             if ("SOLUTION" in names) != bool(grading.get("solution")):
@@ -101,10 +108,26 @@ def _finished(notebook: NotebookNode, change) -> NotebookNode:
         cell.id = cell_id(index, original)
         if cell.cell_type == "code":
             cell.source = change(original.source)
+        if "attachments" in original:
+            cell.attachments = original.attachments
         cells.append(cell)
     result = nbformat.v4.new_notebook(cells=cells, metadata=NOTEBOOK_METADATA)
     nbformat.validate(result)
     return result
+
+
+def _attach(cell: NotebookNode, figures: Path) -> None:
+    """Put pictures named `![alt text](attachment:NAME)` into their Markdown cell.
+
+    A link would break where the notebook is opened without its folder, as in Colab.
+    """
+    for name in re.findall(r"\]\(attachment:([^)]+)\)", cell.source):
+        path = figures / name
+        if not path.exists():
+            raise SourceError(f"{path} is missing; the cell wants it attached")
+        kind = mimetypes.guess_type(name)[0]
+        data = base64.b64encode(path.read_bytes()).decode()
+        cell.setdefault("attachments", {})[name] = {kind: data}
 
 
 def _expand_tags(cell: NotebookNode) -> None:
