@@ -21,6 +21,7 @@ from gan_lib.checks.dcgan import (
     slerp,
 )
 from gan_lib.checks.pix2pix import best_constant, paired_loss, receptive_field
+from gan_lib.checks.progan import critic_loss, fade, minibatch_stddev
 from gan_lib.checks.stylegan import mix, modulated_convolution, truncate
 from gan_lib.checks.ugatit import activation_map, adalin, cycle_and_identity
 
@@ -28,12 +29,15 @@ __all__ = [
     "activation_map",
     "adalin",
     "best_constant",
+    "critic_loss",
     "cycle_and_identity",
     "discriminator_loss",
     "ema_update",
+    "fade",
     "generator_loss",
     "in_validation",
     "iou",
+    "minibatch_stddev",
     "mix",
     "modulated_convolution",
     "optimal_discriminator",
