@@ -27,7 +27,13 @@ from gan_lib.stylegan2_networks import generator_of
 
 
 def build_synthesis(
-    image_size: int, style_dim: int, width: int, widest: int, channels: int, dtype=None
+    image_size: int,
+    style_dim: int,
+    width: int,
+    widest: int,
+    channels: int,
+    noise_rate: float = 1.0,
+    dtype=None,
 ) -> keras.Model:
     """Styles (B, layers, style_dim) and noise maps -> a list of images.
 
@@ -45,8 +51,9 @@ def build_synthesis(
     def finish(x, number):
         """Noise, bias, activation, and the style of layer `number`."""
         name = f"layer_{number}"
-        noise = NoiseInjection(per_channel=True, dtype=dtype, name=f"{name}_noise")
-        x = noise([x, noises[number]])
+        x = NoiseInjection(True, noise_rate, dtype=dtype, name=f"{name}_noise")(
+            [x, noises[number]]
+        )
         x = ChannelBias(dtype=dtype, name=f"{name}_bias")(x)
         x = LeakyReLU(negative_slope=0.2, dtype=dtype)(x)
         dense = EqualizedDense(2 * x.shape[-1], dtype=dtype, name=f"{name}_style")
@@ -79,6 +86,7 @@ def build_generator(
     width: int = 16,
     widest: int = 512,
     channels: int = 3,
+    noise_rate: float = 1.0,
     dtype=None,
     seed: int = 0,
 ) -> keras.Model:
@@ -91,9 +99,12 @@ def build_generator(
     Args:
         style_dim: length of the styles.
         mapping_layers: dense layers between latents and styles.
+        noise_rate: `rate_multiplier` of each `NoiseInjection`, 1 as published.
         seed: of the fixed noise.
     Raises: ValueError on another size.
     """
     mapping = mapping_network(latent_dim, style_dim, mapping_layers, dtype=dtype)
-    synthesis = build_synthesis(image_size, style_dim, width, widest, channels, dtype)
+    synthesis = build_synthesis(
+        image_size, style_dim, width, widest, channels, noise_rate, dtype
+    )
     return generator_of(mapping, synthesis, dtype, seed)

@@ -14,13 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from gan_lib import growing, progan_networks, stylegan_networks, styles
-from gan_lib.models.progan import ProGAN
+from gan_lib.models import progan
 from gan_lib.optimizers import lazy_adam
 from gan_lib.randomness import Draws
 
 
 @keras.saving.register_keras_serializable("gan_lib")
-class StyleGAN(styles.Styled, ProGAN):
+class StyleGAN(styles.Styled, progan.ProGAN):
     """A growing generator of styles and noise against ProGAN's discriminator.
 
     Beside the step of `ProGAN`: fresh noise for each picture, and some pictures with
@@ -83,6 +83,18 @@ class StyleGAN(styles.Styled, ProGAN):
         return growing.enlarge(images, self.sizes[-1])
 
 
+# Our settings for minutes instead of days, for `stylegan(..., **LAPTOP)`, batches of
+# 16: those of ProGAN with its loss and penalty, and noise that comes late if at all.
+LAPTOP: dict[str, Any] = {
+    **progan.LAPTOP,
+    "style_dim": 64,
+    "mapping_layers": 2,
+    "noise_rate": 0.01,
+    "loss": progan.wasserstein_with_drift(),
+    "penalty": "gradient_penalty",
+}
+
+
 def stylegan(
     image_size: int = 1024,
     *,
@@ -92,6 +104,7 @@ def stylegan(
     width: int = 16,
     widest: int = 512,
     channels: int = 3,
+    noise_rate: float = 1.0,
     rate: float = 1e-3,
     r1_weight: float = 10.0,
     style_mixing: float = 0.9,
@@ -121,6 +134,7 @@ def stylegan(
             latent_dim=latent_dim,
             style_dim=style_dim,
             mapping_layers=mapping_layers,
+            noise_rate=noise_rate,
             seed=seed,
             **shared,
         ),
