@@ -1,16 +1,24 @@
 """What lazy R1 costs a StyleGAN2 step, and scaled maps against a kernel a picture.
 
     python benchmarks/stylegan_speed.py
+    python benchmarks/stylegan_speed.py --torch --rounds 20   (where PyTorch is there)
+    python benchmarks/stylegan_speed.py --torch --rounds 20 --threads 1
 
 Medians of alternating rounds. A modulated convolution, forward and backward, at the
 sizes of the lesson, against convolving each picture with its own kernel; and steps
 of the lesson's StyleGAN2 with R1 never, in every 16th step (mean of 16) and always.
+With `--torch` only the lesson's step against the same one in plain PyTorch: float32,
+the same networks and settings, both memory formats. A round is 16 steps of each, two
+of them with R1; a ratio is the median over the rounds of the ratio inside a round.
+`--threads` is TensorFlow's alone: PyTorch keeps one thread a core.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -113,11 +121,77 @@ def steps(rounds: int, batch: int) -> None:
         record("StyleGAN2 step", name, 1000 * value / 16, "ms", note)
 
 
+def ours(images, dtype: str):
+    """16 steps of the lesson's StyleGAN2."""
+    gan = stylegan2.stylegan2(32, width=16, dtype=dtype, **stylegan2.LAPTOP)
+    step, batch = tf.function(gan.train_step), tf.constant(images)
+
+    def run():
+        for _ in range(16):
+            logs = step(batch)
+        return float(logs["generator_loss"])  # waits for the last step
+
+    return run
+
+
+def plain_torch(images, layout: str):
+    """The same 16 steps in PyTorch, float32, maps lying in memory as `layout` says."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    import torch
+    from torch_stylegan2 import Training
+
+    torch.manual_seed(0)
+    step = Training(32, 16, stylegan2.LAPTOP, getattr(torch, layout))
+    batch = torch.tensor(images.transpose(0, 3, 1, 2).copy())
+
+    def run():
+        for _ in range(16):
+            _, loss = step(batch)
+        return float(loss)
+
+    return run
+
+
+def against_torch(rounds: int, batch: int, threads: int) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.uniform(-1, 1, (batch, 32, 32, 3)).astype("float32")
+    ways = {
+        f"ours, {dtype}": ours(images, dtype)
+        for dtype in sorted({"float32", profiles.profile("cpu").policy})
+    }
+    layouts = ("contiguous_format", "channels_last")
+    bases = [f"PyTorch, float32, {layout}" for layout in layouts]
+    for base, layout in zip(bases, layouts, strict=True):
+        ways[base] = plain_torch(images, layout)
+    for way in ways.values():
+        way()
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name in rng.permutation(list(ways)):
+            begin = time.perf_counter()
+            ways[name]()
+            times[name].append(time.perf_counter() - begin)
+    for name, seconds in times.items():
+        notes = [f"batch {batch}, 32 px"]
+        notes += [f"{threads} thread(s) an operation in TensorFlow"] * bool(threads)
+        for base in bases:
+            ratio = np.median(np.array(times[base]) / np.array(seconds))
+            notes.append(f"{ratio:.2f} x {base}")
+        value = 1000 * float(np.median(seconds)) / 16
+        record("StyleGAN2 step against PyTorch", name, value, "ms", "; ".join(notes))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--torch", action="store_true")
+    parser.add_argument("--threads", type=int, default=0, help="an operation; 0: all")
     arguments = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+    if arguments.torch:
+        against_torch(arguments.rounds, arguments.batch, arguments.threads)
+        return
     convolutions(arguments.rounds, arguments.batch)
     steps(arguments.rounds, arguments.batch)
 
