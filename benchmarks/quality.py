@@ -1,15 +1,18 @@
-"""KID after equal minutes: our recipe against the tutorial's, on the same faces.
+"""KID after equal minutes: our recipes against the tutorial's, on the same faces.
 
     python benchmarks/quality.py --minutes 8
+    python benchmarks/quality.py --minutes 20 --models laptop progan stylegan
 
 Trains one after the other on the 10,000 embedded training faces at 64 px and scores
 2,000 samples of each against 2,000 held-out faces; writes grids of samples beside the
-results. Drawing the faces and compiling are not counted, checkpoints are off.
+results. Drawing the faces is not counted, nor is compiling, but for the networks that
+grow: they are compiled anew at each size. Checkpoints are off.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 
@@ -17,14 +20,20 @@ import numpy as np
 from record import record
 from tutorial_baseline import LATENT_DIM, Tutorial
 
-from gan_lib import plot, profiles
+from gan_lib import growing, plot, profiles
 from gan_lib.data.faces import faces
 from gan_lib.data.pipeline import Batches
 from gan_lib.latents import sample
 from gan_lib.metrics import Lite0Features, distinct, distinct_threshold, kid
+from gan_lib.models import progan, stylegan
 from gan_lib.models.dcgan import dcgan
 
 BATCH = 64
+GROWING = {
+    "progan": lambda seed: progan.progan(64, seed=seed, **progan.LAPTOP),
+    "stylegan": lambda seed: stylegan.stylegan(64, seed=seed, **stylegan.LAPTOP),
+}
+PART_KIMG = 0.3  # of a growing training, for each minute: a fade, or a stable part
 
 
 def train_tutorial(images, minutes, seed):
@@ -43,6 +52,18 @@ def train_ours(recipe, images, minutes, seed):
     batches = Batches(images, BATCH, seed=seed)
     gan.fit(batches, kimg=0.256, tick_kimg=0.256, verbose=0)  # compiles
     gan.fit(batches, kimg=10_000, tick_kimg=0.64, max_minutes=minutes, verbose=0)
+    return gan.generate, gan.kimg
+
+
+def train_growing(build, images, minutes, seed):
+    """Parts of equal kimg; the last size is trained until the minutes are up."""
+    gan = build(seed)
+    plan = growing.schedule(64, *[PART_KIMG * minutes] * 2, batch_sizes=16)
+    endless = 1_000 * plan[-1].stable_kimg
+    plan[-1] = dataclasses.replace(plan[-1], stable_kimg=endless)
+    growing.grow(gan, images, plan, seed=seed, max_minutes=minutes, verbose=0)
+    if gan.size < 64:
+        raise SystemExit(f"{minutes:g} minutes ended at {gan.size} px: allow more.")
     return gan.generate, gan.kimg
 
 
@@ -65,9 +86,12 @@ def main():
         minutes, seed = arguments.minutes, arguments.seed
         if name == "tutorial":
             generate, kimg = train_tutorial(train, minutes, seed)
+        elif name in GROWING:
+            generate, kimg = train_growing(GROWING[name], train, minutes, seed)
         else:
             generate, kimg = train_ours(name, train, minutes, seed)
-        images = generate(sample(2_000, LATENT_DIM, seed=7))
+        latent_dim = 64 if name in GROWING else LATENT_DIM
+        images = generate(sample(2_000, latent_dim, seed=7))
         fake = features(images)
         score = kid(real, fake)
         values[name] = score.value
@@ -79,9 +103,10 @@ def main():
         folder = Path(__file__).with_name("runs")
         folder.mkdir(exist_ok=True)
         plot.save_grid(images[:64], folder / f"quality_{name}.png")
-    if {"tutorial", "laptop"} <= set(values):
-        ratio = values["laptop"] / values["tutorial"]
-        record("quality", "KID ratio, laptop / tutorial", ratio, "", note)
+    for one, other in (("laptop", "tutorial"), *((name, "laptop") for name in GROWING)):
+        if {one, other} <= set(values):
+            ratio = values[one] / values[other]
+            record("quality", f"KID ratio, {one} / {other}", ratio, "", note)
 
 
 if __name__ == "__main__":
