@@ -7,7 +7,7 @@
 #
 # | where | profile | time | memory | KID x 1000 of our run (real against real) |
 # |---|---|---|---|---|
-# | CPU, 2 cores | `cpu` | 9 to 11 minutes | 2.1 GB | 845 +- 16 (-1 +- 1) |
+# | CPU, 2 cores | `cpu` | 9 to 11 minutes | 2.1 GB | 737 +- 14 (-1 +- 1) |
 # | GPU | `gpu` | not measured yet | | |
 
 # %% [markdown]
@@ -68,8 +68,12 @@ from gan_lib.data.faces import faces
 from gan_lib.data.folders import load_folder
 from gan_lib.data.pipeline import Batches, to_uint8
 from gan_lib.models import stylegan2 as style_gans
+from gan_lib.sizes import all_sizes
 
 p = profiles.profile(PROFILE, lesson="stylegan")
+if p.name != "gpu":
+    # Thousands of small operations: one thread for each is faster than all for one.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
 RUN = gan_lib.run_dir("05_stylegan_mixing")
 print(f"profile {p.name}: {p.kimg:g} thousand faces of {p.image_size} px, {p.policy}")
 
@@ -111,7 +115,7 @@ gan = style_gans.stylegan2(
     p.image_size, width=p.width, dtype=p.policy, seed=SEED, **style_gans.LAPTOP
 )
 synthesis = gan.generator.get_layer("synthesis")
-sizes = [4] + [side for side in (8, 16, 32, 64, 128, 256) if side <= p.image_size]
+sizes = all_sizes(p.image_size)
 LAYERS = synthesis.inputs[0].shape[1]
 layer_size = [sizes[min((layer + 1) // 2, len(sizes) - 1)] for layer in range(LAYERS)]
 print("a style for each of", LAYERS, "layers, at", layer_size, "px")
@@ -278,7 +282,7 @@ assert found[0].sum(-1).tolist() == [0, 0, 2]
 #
 # **Predict**: what does a face take from B in each of the three grids?
 
-# %% alt=["Grid of faces, coarse styles from B: down each column the hair has the length and shape of the face on top; along each row skin and background are those of the face on the left.", "Grid of faces, middle styles from B: each row keeps the shape of its face, the skin and part of the colours are those on top.", "Grid of faces, fine styles from B: nearly the faces on the left, with other eyes."]
+# %% alt=["Grid of faces, coarse styles from B: down each column the hair has the length and shape of the face on top, and mostly its colour; along each row the background is that of the face on the left.", "Grid of faces, middle styles from B: each row keeps the shapes of its face; the background and a part of the hair's colour are those on top.", "Grid of faces, fine styles from B: nearly the faces on the left, with other eyes."]
 GROUPS = {
     "coarse": [i for i in range(LAYERS) if layer_size[i] <= 8],
     "middle": [i for i in range(LAYERS) if layer_size[i] == 16],
@@ -386,10 +390,11 @@ plot.table(
 )
 
 # %% [markdown]
-# Coarse layers carry the shape of the hair; layers of the middle skin and part of the other
-# colours; fine ones little but the eyes'. That is the article's order, one size earlier: a
-# drawing has flat colours, which 16 px settle, and no fine texture. No number is near
-# 100 %: an attribute hangs on several layers at once.
+# Coarse layers carry the shape of the hair, and more of skin and hair colour than the
+# article says; the middle ones the background and a part of the other colours; the fine
+# ones little but the eyes'. Shapes come before colours, as in the article, but all is
+# earlier: a drawing's flat colours are settled at 4 to 16 px, and there is no fine texture.
+# No number is near 100 %: an attribute hangs on several layers at once.
 #
 # ## Truncation
 #
@@ -464,8 +469,9 @@ plot.rows(
 )
 
 # %% [markdown]
-# Better without, 757 against 845: specks on the outlines, where the discriminator looks for
-# detail. Hair and skin of a photograph have much that is random; a drawing has nothing.
+# A little better with noise, 737 against 775: it lies along outlines, eyes and mouth, where
+# the discriminator looks for detail. Hair and skin of a photograph have much more that is
+# random.
 #
 # ## Two ways from face to face
 #
@@ -509,7 +515,7 @@ for space in ("z", "w"):
 # direction to walk. The reader labels generated faces, the classifier learns from their
 # styles. **Predict**: which attribute will follow the walk, and what else will change?
 
-# %% alt="Two rows of seven faces. Above, one face walked from light to dark hair; below, from light to dark skin. In the middle only these change much; at the dark ends both faces sink in black."
+# %% alt="Two rows of seven faces. Above, one face walked from light to dark hair; below, from light to dark skin. In the middle little else changes; at the ends the faces fall apart."
 if MY_IMAGES is None:
     many = gan.styles(4 * p.metric_images, seed=SEED + 8)
     read = reader(gan.synthesize(many))
@@ -604,9 +610,10 @@ plot.table(
 )
 
 # %% [markdown]
-# In our run layer 4 carries the skin, layer 3 the background, the last one the colour of the
-# eyes; the shape of the hair is spread over the coarse ones. Expression changes with every
-# layer: the reader knows it least well, and small eyes and mouths are still blurred.
+# In our run layer 0, at 4 px, carries most of the skin, layer 3 the background, the last one
+# the colour of the eyes. The shape of the hair is spread over the coarse ones, and so is its
+# colour: 40 % together, none more than 9 % alone. Expression changes with every layer: the
+# reader knows it least well, and small eyes and mouths are still blurred.
 #
 # ## Break it
 #
@@ -633,8 +640,8 @@ display(plot.rows({name: images[:10] for name, images in trials.items()}))
 plot.table([{"run": name} | judged(images) for name, images in trials.items()])
 
 # %% [markdown]
-# Grain is the cheapest way to look detailed to a discriminator that is still new, and a
-# clean drawing has none. **The cure** is time, or a slow rate. On photographs, with skin
+# KID cannot tell them apart so early; the eye can. Grain is the cheapest way to look
+# detailed to a discriminator that is still new, and a clean drawing has none. **The cure** is time, or a slow rate. On photographs, with skin
 # and hair, noise earns its place.
 #
 # ## Use your own images
