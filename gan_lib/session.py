@@ -176,9 +176,12 @@ class _Keeper(keras.callbacks.Callback):
         if found is None:
             return
         arrays, metadata = found
+        before = int(gan.images_seen.numpy())
         load_state(gan, arrays)
         gan.history_rows = metadata["history"]
         self.saved_image = int(gan.images_seen.numpy())
+        if self.saved_image == before:
+            return  # the same training goes on, as a growing one at its next size
         print(f"Resumed at {gan.kimg:g} kimg from {self.checkpoints.directory}")
 
     def on_epoch_end(self, epoch, logs=None):

@@ -61,12 +61,14 @@ def straight(tiny_gan, tiny_images):
 
 
 @pytest.mark.parametrize("cut", [1, 3, 6])
-def test_cut_and_resumed(cut, tiny_gan, tiny_batches, straight, tmp_path):
+def test_cut_and_resumed(cut, tiny_gan, tiny_batches, straight, tmp_path, capsys):
     gan = tiny_gan(**NOISY)
     with pytest.raises(CutOff):
         _train(gan, tiny_batches, tmp_path, callbacks=[Cut(cut)])
     resumed = tiny_gan(**NOISY)
     history = _train(resumed, tiny_batches, tmp_path)
+    said = "Resumed at" in capsys.readouterr().out
+    assert said == (cut > 1)  # before the first tick nothing had been kept
     _assert_same(resumed, straight)
     assert history.history["kimg"] == [0.008, 0.016, 0.024, 0.032]
 
@@ -78,7 +80,7 @@ def test_sitting_by_sitting(tiny_gan, tiny_batches, straight, tmp_path, capsys):
         _train(gan, tiny_batches, tmp_path, max_minutes=0, checkpoint_minutes=60)
         assert gan.kimg == 0.008 * tick
     _assert_same(gan, straight)
-    assert capsys.readouterr().out.count("Resumed at") == 3
+    assert "Resumed at" not in capsys.readouterr().out  # it stands there already
 
 
 @pytest.mark.slow
