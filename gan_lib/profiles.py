@@ -130,6 +130,25 @@ LESSONS: dict[str, dict[str, dict[str, Any]]] = {
             "metric_images": 2_000,
         },
     },
+    "progan": {
+        "smoke": {
+            "image_size": 16,
+            "kimg": 0.16,
+            "tick_kimg": 0.032,
+            "ablation_kimg": 0.08,
+        },
+        "cpu": {
+            "image_size": 32,
+            "batch_size": 16,
+            "width": 16,
+            "kimg": 56,
+            "training_minutes": 6,
+            "tick_kimg": 0.4,
+            "ablation_kimg": 7,
+            "ablation_seconds": 40,
+        },
+        "gpu": {"batch_size": 64, "width": 32, "kimg": 2_700, "ablation_kimg": 180},
+    },
     "stylegan": {
         "smoke": {
             "image_size": 32,
