@@ -1,7 +1,7 @@
 """KID after equal minutes: our recipes against the tutorial's, on the same faces.
 
     python benchmarks/quality.py --minutes 8
-    python benchmarks/quality.py --minutes 20 --models laptop progan stylegan
+    python benchmarks/quality.py --minutes 12 --models laptop progan stylegan
 
 Trains one after the other on the 10,000 embedded training faces at 64 px and scores
 2,000 samples of each against 2,000 held-out faces; writes grids of samples beside the
@@ -90,7 +90,7 @@ def main():
             generate, kimg = train_growing(GROWING[name], train, minutes, seed)
         else:
             generate, kimg = train_ours(name, train, minutes, seed)
-        latent_dim = 64 if name in GROWING else LATENT_DIM
+        latent_dim = progan.LAPTOP["latent_dim"] if name in GROWING else LATENT_DIM
         images = generate(sample(2_000, latent_dim, seed=7))
         fake = features(images)
         score = kid(real, fake)

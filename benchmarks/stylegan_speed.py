@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from alternating import alternating
 from record import record
 
 from gan_lib import profiles
@@ -56,15 +56,7 @@ def with_gradients(function, layer, x, styles):
 
 def medians(ways, rounds: int) -> dict[str, float]:
     """{name: median seconds} of functions called in turn."""
-    times = {name: [] for name in ways}
-    for way in ways.values():
-        way()
-    for _ in range(rounds):
-        for name, way in ways.items():
-            begin = time.perf_counter()
-            way()
-            times[name].append(time.perf_counter() - begin)
-    return {name: float(np.median(values)) for name, values in times.items()}
+    return {k: float(np.median(v)) for k, v in alternating(ways, rounds).items()}
 
 
 def convolutions(rounds: int, batch: int) -> None:
@@ -163,19 +155,12 @@ def against_torch(rounds: int, batch: int, threads: int) -> None:
     bases = [f"PyTorch, float32, {layout}" for layout in layouts]
     for base, layout in zip(bases, layouts, strict=True):
         ways[base] = plain_torch(images, layout)
-    for way in ways.values():
-        way()
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name in rng.permutation(list(ways)):
-            begin = time.perf_counter()
-            ways[name]()
-            times[name].append(time.perf_counter() - begin)
+    times = alternating(ways, rounds)
     for name, seconds in times.items():
         notes = [f"batch {batch}, 32 px"]
         notes += [f"{threads} thread(s) an operation in TensorFlow"] * bool(threads)
         for base in bases:
-            ratio = np.median(np.array(times[base]) / np.array(seconds))
+            ratio = np.median(times[base] / seconds)
             notes.append(f"{ratio:.2f} x {base}")
         value = 1000 * float(np.median(seconds)) / 16
         record("StyleGAN2 step against PyTorch", name, value, "ms", "; ".join(notes))

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from alternating import alternating
 from record import record
 
 from gan_lib import losses, profiles, translation
@@ -152,20 +152,12 @@ def compare(batch: int, rounds: int, with_torch: bool, threads: int) -> None:
         ways[f"ours, at once, {dtype}"] = ours(batch, dtype=dtype, simultaneous=True)
     if with_torch:
         ways["PyTorch, float32"] = plain_torch(batch)
-    for call in ways.values():
-        call()
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    order = np.random.default_rng(0)
-    for _ in range(rounds):
-        for name in order.permutation(list(ways)):
-            start = time.perf_counter()
-            ways[name]()
-            times[name].append(time.perf_counter() - start)
+    times = alternating(ways, rounds)
     for name, seconds in times.items():
         notes = [f"{threads} thread(s) an operation"] if threads else []
         for base in ("authors' order, float32", "PyTorch, float32"):
             if base in times:
-                ratio = np.median(np.array(times[base]) / np.array(seconds))
+                ratio = np.median(times[base] / seconds)
                 notes.append(f"{ratio:.2f} x {base}")
         record("U-GAT-IT step", f"batch {batch}, {name}",
                1000 * float(np.median(seconds)), "ms", "; ".join(notes))  # fmt: skip
