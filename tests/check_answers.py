@@ -1,5 +1,6 @@
-"""What every check of an exercise does with right answers and open ones."""
+"""What every check of an exercise does with right answers, open and wrong ones."""
 
+import numpy as np
 import pytest
 
 
@@ -11,3 +12,19 @@ def hold_right_and_open(check, answer, ours, monkeypatch):
     monkeypatch.setenv("GAN_STRICT", "1")
     with pytest.raises(AssertionError, match="still open"):
         check(None)
+
+
+def each_mistake(mistakes_of):
+    """(check, function, text) of each usual mistake in {check: mistakes}."""
+    return [
+        (check, *mistake)
+        for check, mistakes in mistakes_of.items()
+        for mistake in mistakes
+    ]
+
+
+def hold_named(check, wrong, text, convert=np.asarray):
+    """A mistake is refused with its own sentence; `convert` makes it an answer's."""
+    with pytest.raises(AssertionError) as error:
+        check(lambda *arguments: convert(wrong(*map(np.asarray, arguments))))
+    assert text in str(error.value)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from check_answers import hold_right_and_open
+from check_answers import each_mistake, hold_named, hold_right_and_open
 from keras import ops
 
 from gan_lib import checks
@@ -31,15 +31,13 @@ RIGHT = [
     (checks.critic_loss, in_one_mean, progan.wasserstein_with_penalty),
     (checks.minibatch_stddev, by_hand, progan.mean_spread),
 ]
-MISTAKES = [
-    (check, *mistake)
-    for check, mistakes in (
-        (checks.fade, progan._FADE_MISTAKES),
-        (checks.critic_loss, progan._CRITIC_MISTAKES),
-        (checks.minibatch_stddev, progan._SPREAD_MISTAKES),
-    )
-    for mistake in mistakes
-]
+MISTAKES = each_mistake(
+    {
+        checks.fade: progan._FADE_MISTAKES,
+        checks.critic_loss: progan._CRITIC_MISTAKES,
+        checks.minibatch_stddev: progan._SPREAD_MISTAKES,
+    }
+)
 
 
 @pytest.mark.parametrize(("check", "answer", "ours"), RIGHT)
@@ -49,12 +47,7 @@ def test_right_and_open_answers(check, answer, ours, monkeypatch):
 
 @pytest.mark.parametrize(("check", "wrong", "text"), MISTAKES)
 def test_mistakes_are_named(check, wrong, text):
-    def answer(*arguments):
-        return ops.convert_to_tensor(wrong(*map(np.asarray, arguments)), "float32")
-
-    with pytest.raises(AssertionError) as error:
-        check(answer)
-    assert text in str(error.value)
+    hold_named(check, wrong, text, lambda x: ops.convert_to_tensor(x, "float32"))
 
 
 def test_the_lesson_builds_what_the_networks_use():
