@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import time
 
 import numpy as np
 import tensorflow as tf
+from alternating import alternating
 from pix2pix_baseline import Tutorial
 from record import record
 
@@ -42,19 +42,10 @@ def ways(size: int, batch: int) -> dict:
 
 
 def compare(size: int, batch: int, rounds: int) -> None:
-    calls = ways(size, batch)
-    for call in calls.values():
-        call()
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    order = np.random.default_rng(0)
-    for _ in range(rounds):
-        for name in order.permutation(list(calls)):
-            start = time.perf_counter()
-            calls[name]()
-            times[name].append(time.perf_counter() - start)
-    base = np.array(times["tutorial"])
+    times = alternating(ways(size, batch), rounds)
+    base = times["tutorial"]
     for name, seconds in times.items():
-        ratio, best = np.median(base / np.array(seconds)), base.min() / min(seconds)
+        ratio, best = np.median(base / seconds), base.min() / seconds.min()
         note = f"{ratio:.2f} x the tutorial, {best:.2f} x by the fastest of {rounds}"
         record("pix2pix step", f"{size} px, batch {batch}, {name}",
                1000 * float(np.median(seconds)), "ms", note)  # fmt: skip
