@@ -82,16 +82,20 @@ def train(folder: Path, steps: int, done, started) -> None:
         batches, kimg=steps * BATCH / 1000, tick_kimg=tick, resume=folder,
         checkpoint_minutes=0, callbacks=[Start(done)], verbose=0,
     )  # fmt: skip
+    if started.value < 0:  # killed after its last save: it resumed with nothing to do
+        done.value = started.value = int(gan.images_seen.numpy()) // BATCH
     rows = [{**row, "seconds": 0} for row in gan.history_rows]
     digest = hashlib.sha256(repr(rows).encode())
     for name, value in sorted(state(gan).items()):
         digest.update(name.encode() + value.tobytes())
-    (folder / "result.txt").write_text(digest.hexdigest())
+    result = folder / "result.txt"
+    result.with_suffix(".part").write_text(digest.hexdigest())
+    os.replace(result.with_suffix(".part"), result)  # a kill leaves no half of it
     os._exit(0)
 
 
 def kill(process) -> None:
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()  # SIGKILL; no fault if it has just ended by itself
     process.join()
 
 
