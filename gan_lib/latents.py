@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.stats import truncnorm
 
 
 def sample(n: int, latent_dim: int, seed: int = 0) -> np.ndarray:
@@ -22,6 +23,42 @@ def sample(n: int, latent_dim: int, seed: int = 0) -> np.ndarray:
     """
     shape = (n, latent_dim)
     return np.random.default_rng(seed).standard_normal(shape, dtype="float32")
+
+
+def truncated(
+    n: int, latent_dim: int, truncation: float, *, seed: int = 0, rule: str = "scaled"
+) -> np.ndarray:
+    """Latents near the middle, for a truncation tau, by one of two rules that differ.
+
+    "scaled":     z = tau x,  x from N(0, 1) cut to [-2, 2]
+    "resampled":  z from N(0, 1) cut to [-tau, tau]
+
+    The first is what the notebook published with the BigGAN modules does, with
+    NumPy's old generator, so that a seed means the same here and there. The second is
+    that of Brock et al. 2019 (section 3.1, arXiv:1809.11096): entries beyond tau are
+    drawn again until none is left. Its outcome has the cut law, from which it is drawn
+    directly.
+
+    Args:
+        n: how many.
+        latent_dim: numbers in each.
+        truncation: tau >= 0; all latents are 0 at 0.
+        seed: the same seed gives the same latents.
+        rule: "scaled" or "resampled".
+    Returns: float32 (n, latent_dim), in [-2 tau, 2 tau] or [-tau, tau].
+    Raises: ValueError for another rule or a negative truncation.
+    """
+    if rule not in ("scaled", "resampled") or truncation < 0:
+        raise ValueError(
+            'Expected the rule "scaled" or "resampled" and a truncation of at least '
+            f"0; got {rule!r} and {truncation}."
+        )
+    if truncation == 0:
+        return np.zeros((n, latent_dim), "float32")
+    edge, scale = (2.0, truncation) if rule == "scaled" else (truncation, 1.0)
+    rng = np.random.RandomState(seed)
+    drawn = truncnorm.rvs(-edge, edge, size=(n, latent_dim), random_state=rng)
+    return (scale * drawn).astype("float32")
 
 
 def lerp(start: np.ndarray, end: np.ndarray, fraction: float | np.ndarray):

@@ -1,8 +1,8 @@
-"""Gradient penalties: how steep may a discriminator be, and where.
+"""Penalties: how steep may a discriminator be, how much alike a generator's filters.
 
-They differentiate a gradient, so unlike the losses they need a tape: TensorFlow's
-`tf.GradientTape`, and therefore the TensorFlow backend. Call them inside the tape
-that trains the discriminator.
+Those of the gradient differentiate a gradient, so unlike the losses they need a tape:
+TensorFlow's `tf.GradientTape`, and therefore the TensorFlow backend. Call them inside
+the tape that trains the discriminator.
 
 Rules they all keep:
 - float32 throughout. Images are cast up before the discriminator sees them and its
@@ -18,7 +18,7 @@ Rules they all keep:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -129,6 +129,31 @@ def path_lengths(synthesis: Callable, styles: Tensor, noise_images: Tensor):
         )
     squares = tf.reduce_mean(tf.reduce_sum(tf.square(gradient), -1), -1)  # (B,)
     return tf.sqrt(tf.maximum(squares, 1e-12))
+
+
+def orthogonal_penalty(kernels: Sequence[Tensor]) -> tf.Tensor:
+    """How far the filters of each kernel are from standing at right angles.
+
+    sum over kernels of || W W^T * (1 - I) ||_F^2,  W (filters, rest)
+    Brock et al. 2019 (BigGAN), equation (3), arXiv:1809.11096. Unlike the older
+    || W W^T - I ||^2 it leaves the lengths of the filters alone. It makes a generator
+    fit for the truncation trick: 60 % of theirs, against 16 % without.
+    Ours differs from their PyTorch code, which adds half this gradient.
+
+    Args:
+        kernels: each float (..., filters); those of rank 1 or 0 have no angles and
+            must be left out by the caller.
+    Returns: float32 scalar, >= 0; 0 for orthogonal filters. The caller multiplies by
+        beta (paper: 1e-4).
+    """
+    total = tf.zeros(())
+    for kernel in kernels:
+        kernel = tf.cast(kernel, "float32")
+        rows = tf.reshape(kernel, (-1, kernel.shape[-1]))  # W^T
+        products = tf.matmul(rows, rows, transpose_a=True)  # (filters, filters)
+        others = products - tf.linalg.diag(tf.linalg.diag_part(products))
+        total += tf.reduce_sum(tf.square(others))
+    return total
 
 
 def _squared_gradient_norms(discriminator: Critic, images: tf.Tensor) -> tf.Tensor:

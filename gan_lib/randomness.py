@@ -39,6 +39,10 @@ class Draws:
         unit = self._rows(tf.random.stateless_uniform, name, shape)
         return low + (high - low) * unit
 
+    def integers(self, name: str, shape, high: int) -> tf.Tensor:
+        """Whole numbers from 0 to high - 1, each as likely, int32."""
+        return tf.cast(self.uniform(name, shape, 0.0, float(high)), "int32")
+
     def _rows(self, distribution, name, shape):
         stream = zlib.crc32(name.encode()) & 0x7FFFFFFF
         seed = tf.random.experimental.stateless_fold_in(self.seed, stream)

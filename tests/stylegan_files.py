@@ -139,7 +139,7 @@ def numbers(shapes: Shapes, seed: int = 0, lod: float = 0.0) -> dict[str, np.nda
     return values
 
 
-class _OldPickler(pickle._Pickler):
+class OldPickler(pickle._Pickler):
     """Writes the paths of NumPy 1 and, as `python2`, the texts of Python 2."""
 
     dispatch = pickle._Pickler.dispatch.copy()
@@ -238,7 +238,7 @@ def write(
         )
         with path.open("wb") as file:
             if old:
-                pickler = _OldPickler(file, protocol)
+                pickler = OldPickler(file, protocol)
                 pickler.python2 = python2
                 pickler.dump(content)
             else:

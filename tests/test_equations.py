@@ -52,11 +52,12 @@ TESTED = {
     losses: {f"{name}_discriminator_loss" for name in DISCRIMINATOR}
     | {f"{name}_generator_loss" for name in GENERATOR}
     | {"l1_loss", "optimal_discriminator"},
-    penalties: {"gradient_penalty", "r1_penalty", "r2_penalty", "path_lengths"},
+    penalties: {"gradient_penalty", "r1_penalty", "r2_penalty", "path_lengths"}
+    | {"orthogonal_penalty"},
     ema: {"ema_decay", "ema_update"},
     latents: {"lerp", "slerp"},
 }
-WITHOUT_EQUATION = {losses: {"get"}, latents: {"sample", "walk"}}
+WITHOUT_EQUATION = {losses: {"get"}, latents: {"sample", "truncated", "walk"}}
 
 
 def _logits(shape, scale, seed):
@@ -191,6 +192,24 @@ def test_path_lengths_of_a_linear_map():
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     with pytest.raises(ValueError, match="do not depend"):
         penalties.path_lengths(lambda w: tf.zeros((5, 2, 2, 3)), styles, y)
+
+
+def test_orthogonal_penalty():
+    rng = np.random.default_rng(4)
+    kernels = [rng.normal(size=shape) for shape in ((3, 3, 4, 5), (7, 6))]
+    expected = 0.0
+    for kernel in kernels:
+        w = kernel.reshape(-1, kernel.shape[-1]).T
+        expected += np.sum((w @ w.T * (1 - np.eye(len(w)))) ** 2)
+    found = penalties.orthogonal_penalty([k.astype("float32") for k in kernels])
+    np.testing.assert_allclose(float(found), expected, rtol=1e-5)
+    square = np.linalg.qr(rng.normal(size=(6, 6)))[0] * rng.uniform(1, 9, 6)
+    tensor = tf.constant(square.astype("float32"))  # right angles, any lengths
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        value = penalties.orthogonal_penalty([tensor])
+    np.testing.assert_allclose(float(value), 0, atol=1e-6)
+    np.testing.assert_allclose(tape.gradient(value, tensor), 0, atol=1e-3)
 
 
 @pytest.mark.parametrize("half_life_kimg", [0.5, 10.0, 500.0])

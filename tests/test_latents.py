@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from gan_lib import latents
 
@@ -16,6 +17,30 @@ def test_sample_is_standard_normal_and_repeatable():
     assert abs(float(draws.std()) - 1) < 0.02
     np.testing.assert_array_equal(draws[:7], latents.sample(7, 100, seed=1))
     assert not np.array_equal(draws, latents.sample(500, 100, seed=2))
+
+
+def test_latents_of_both_rules():
+    scaled = latents.truncated(400, 50, 0.4, seed=2)
+    published = 0.4 * scipy.stats.truncnorm.rvs(
+        -2, 2, size=(400, 50), random_state=np.random.RandomState(2)
+    )
+    np.testing.assert_array_equal(scaled, published.astype("float32"))
+    assert 0.79 < np.abs(scaled).max() <= 0.8
+
+    # The paper's rule against the loop that defines it.
+    found = latents.truncated(400, 50, 0.7, seed=2, rule="resampled")
+    assert np.abs(found).max() <= 0.7
+    rng = np.random.default_rng(0)
+    loop = rng.standard_normal(20_000)
+    while (far := np.abs(loop) > 0.7).any():
+        loop[far] = rng.standard_normal(far.sum())
+    assert scipy.stats.ks_2samp(found.ravel(), loop).pvalue > 0.01
+    assert scipy.stats.ks_2samp(0.35 * scaled.ravel() / 0.4, loop).pvalue < 1e-6
+
+    for rule in ("scaled", "resampled"):
+        assert not latents.truncated(2, 3, 0, rule=rule).any()
+    with pytest.raises(ValueError, match='"scaled" or "resampled"'):
+        latents.truncated(2, 3, 0.5, rule="clipped")
 
 
 def test_a_quarter_circle_worked_out_by_hand():

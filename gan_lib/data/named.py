@@ -129,7 +129,7 @@ SOURCES = _all_sources()
 
 def available() -> str:
     """The table of names, routes and terms, printed and returned."""
-    text = "\n\n".join(_notice(source) for source in SOURCES.values())
+    text = "\n\n".join(notice(source) for source in SOURCES.values())
     print(text)
     return text
 
@@ -172,7 +172,7 @@ def named(
         )
     if source.pairs:
         half = half or "left"
-    print(_notice(source))
+    print(notice(source))
     keep = cache.cache_dir(cache_dir) / "named"
     if source.route == "kaggle":
         root = _within(_from_kaggle(source), split)
@@ -194,7 +194,7 @@ def _find(name: str) -> Source:
     return SOURCES[name]
 
 
-def _notice(source: Source) -> str:
+def notice(source: Source) -> str:
     lines = [
         f"{source.name}  ({source.route}: {source.address})",
         *textwrap.wrap("Licence: " + source.licence, 84),
@@ -218,7 +218,7 @@ def _within(root: Path, split: str) -> Path:
     return found[0]
 
 
-def _need(module: str, package: str, name: str) -> ModuleType:
+def need(module: str, package: str, name: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -228,7 +228,7 @@ def _need(module: str, package: str, name: str) -> ModuleType:
         ) from error
 
 
-def _offline(source: Source, error: Exception) -> Offline:
+def offline(source: Source, error: Exception) -> Offline:
     text = " ".join(str(error).split())[:200]
     return Offline(
         f"{source.name} is not cached here and could not be fetched "
@@ -239,7 +239,7 @@ def _offline(source: Source, error: Exception) -> Offline:
 
 
 def _from_kaggle(source: Source) -> Path:
-    kagglehub = _need("kagglehub", "kagglehub", source.name)
+    kagglehub = need("kagglehub", "kagglehub", source.name)
     versions = _kaggle_versions(source.address)
     handle = source.address
     if versions:  # a copy that is whole: name its version, and no server is asked
@@ -247,7 +247,7 @@ def _from_kaggle(source: Source) -> Path:
     try:
         return Path(kagglehub.dataset_download(handle))
     except Exception as error:  # requests, kagglehub and gRPC errors of many classes
-        raise _offline(source, error) from error
+        raise offline(source, error) from error
 
 
 def _kaggle_versions(handle: str) -> list[int]:
@@ -273,13 +273,13 @@ def _from_tfds(source: Source, split: str, keep: Path) -> Path:
     target = keep / f"{source.name.replace('/', '_')}-{split}.zip"
     if target.exists():
         return target
-    tfds = _need("tensorflow_datasets", "tensorflow-datasets", source.name)
+    tfds = need("tensorflow_datasets", "tensorflow-datasets", source.name)
     try:
         examples = tfds.load(
             source.address, split=split, decoders={"image": tfds.decode.SkipDecoding()}
         )
     except Exception as error:  # download errors of many classes, also full disks
-        raise _offline(source, error) from error
+        raise offline(source, error) from error
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(f".{os.getpid()}.part")
     try:

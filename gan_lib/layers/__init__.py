@@ -2,6 +2,7 @@
 
 from gan_lib.layers.activation import LeakyReLU
 from gan_lib.layers.attention import CAMAttention
+from gan_lib.layers.conditional import ConditionalBatchNormalization
 from gan_lib.layers.convolution import Conv2D, Conv2DTranspose, UpsampleConv2D
 from gan_lib.layers.equalized import (
     ChannelBias,
@@ -16,7 +17,12 @@ from gan_lib.layers.minibatch import MinibatchStdDev
 from gan_lib.layers.normalization import BatchNormalization, InstanceNormalization
 from gan_lib.layers.padding import ReflectionPadding2D
 from gan_lib.layers.resampling import Blur2D, Downsample2D, Upsample2D
-from gan_lib.layers.spectral import SpectralConv2D, SpectralDense
+from gan_lib.layers.self_attention import SelfAttention2D
+from gan_lib.layers.spectral import (
+    SpectralConv2D,
+    SpectralDense,
+    SpectralUpsampleConv2D,
+)
 from gan_lib.layers.style import (
     AdaIN,
     ModulatedConv2D,
@@ -36,6 +42,7 @@ __all__ = [
     "Blur2D",
     "CAMAttention",
     "ChannelBias",
+    "ConditionalBatchNormalization",
     "Conv2D",
     "Conv2DTranspose",
     "Downsample2D",
@@ -54,8 +61,10 @@ __all__ = [
     "NoiseInjection",
     "PixelNormalization",
     "ReflectionPadding2D",
+    "SelfAttention2D",
     "SpectralConv2D",
     "SpectralDense",
+    "SpectralUpsampleConv2D",
     "Truncation",
     "UnitInterval",
     "Upsample2D",

@@ -94,7 +94,11 @@ class UpsampleConv2D(keras.layers.Conv2D):
         check_odd(self.kernel_size)
 
     def call(self, inputs):
-        kernel = _merge_twins(keras.ops.convert_to_tensor(self.kernel))
+        return self.upsample_with(inputs, keras.ops.convert_to_tensor(self.kernel))
+
+    def upsample_with(self, inputs, kernel):
+        """What `call` does, with a kernel (k, k, C, filters) of the caller's."""
+        kernel = _merge_twins(kernel)
         size = tuple(self.compute_output_shape(inputs.shape)[1:3])
         return _finish(self, _transpose(self, inputs, kernel, (2, 2), "same", size))
 

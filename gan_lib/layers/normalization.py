@@ -33,18 +33,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
             and len(inputs.shape) == 4
             and self.axis in (-1, 3)
             and mask is None
-            and self.scale
-            and self.center
             and not self.synchronized
             and inputs.dtype in (tf.float32, tf.bfloat16)
         )
         if not fusable:
             return super().call(inputs, training=training, mask=mask)
         use_batch = bool(training) and self.trainable
+        channels = inputs.shape[-1]
+        gain = self.gamma.value if self.scale else tf.ones(channels)
+        offset = self.beta.value if self.center else tf.zeros(channels)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
-            scale=tf.convert_to_tensor(self.gamma.value),
-            offset=tf.convert_to_tensor(self.beta.value),
+            scale=tf.convert_to_tensor(gain),
+            offset=tf.convert_to_tensor(offset),
             mean=[] if use_batch else self.moving_mean.value,
             variance=[] if use_batch else self.moving_variance.value,
             epsilon=self.epsilon,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from gan_lib.layers.computed_kernel import ComputedKernel
-from gan_lib.layers.convolution import Conv2D, _finish
+from gan_lib.layers.convolution import Conv2D, UpsampleConv2D, _finish
 
 # As in the authors' code; keeps a kernel of zeros from dividing by zero.
 SMALLEST_NORM = 1e-12
@@ -78,6 +78,19 @@ class SpectralConv2D(_Spectral, Conv2D):
     def call(self, inputs, training=False):
         kernel = self.normalized_kernel(training)
         return _finish(self, self.convolution_op(inputs, kernel))
+
+
+@keras.saving.register_keras_serializable("gan_lib")
+class SpectralUpsampleConv2D(_Spectral, UpsampleConv2D):
+    """`UpsampleConv2D` with the kernel W / sigma(W), as `SpectralConv2D`.
+
+    The norm is that of the kernel as it is learned, before twins are merged: the
+    result is nearest-neighbour upsampling by 2, then a `SpectralConv2D`.
+    Input shape: (B, H, W, C). Output shape: (B, 2H, 2W, filters).
+    """
+
+    def call(self, inputs, training=False):
+        return self.upsample_with(inputs, self.normalized_kernel(training))
 
 
 @keras.saving.register_keras_serializable("gan_lib")

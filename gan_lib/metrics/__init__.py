@@ -10,9 +10,11 @@ from gan_lib.metrics.attribute_reader import (
     AttributeReader,
     attribute_changes,
 )
+from gan_lib.metrics.classifier import ClassReader, class_accuracy, per_class
 from gan_lib.metrics.colour import histogram_intersection, srgb_to_lab
 from gan_lib.metrics.features import ImageFeatures, Lite0Features
 from gan_lib.metrics.fid import FID, fid
+from gan_lib.metrics.inception_score import InceptionScore, inception_score
 from gan_lib.metrics.kid import KID, kid
 from gan_lib.metrics.neighbours import (
     Distinct,
@@ -46,10 +48,12 @@ __all__ = [
     "Accuracy",
     "AttributeAgreement",
     "AttributeReader",
+    "ClassReader",
     "FID",
     "KID",
     "Distinct",
     "ImageFeatures",
+    "InceptionScore",
     "Lite0Features",
     "Memorisation",
     "PerceptualPathLength",
@@ -59,6 +63,7 @@ __all__ = [
     "Separability",
     "attribute_agreement",
     "attribute_changes",
+    "class_accuracy",
     "confusion_matrix",
     "distinct",
     "distinct_threshold",
@@ -66,10 +71,12 @@ __all__ = [
     "fid",
     "gan_path_length",
     "histogram_intersection",
+    "inception_score",
     "kid",
     "linear_classifier",
     "memorisation",
     "nearest_neighbours",
+    "per_class",
     "perceptual_path_length",
     "precision_recall",
     "read_colours",

@@ -1,0 +1,202 @@
+"""BigGAN's networks: residual blocks that are told class and latents at every size.
+
+Brock, Donahue and Simonyan 2019, arXiv:1809.11096, appendix B, tables 4 to 6, and the
+authors' PyTorch code. All kernels are spectrally normalised, but the class embedding.
+"""
+
+from __future__ import annotations
+
+import keras
+
+from gan_lib.layers import (
+    BatchNormalization,
+    ConditionalBatchNormalization,
+    SelfAttention2D,
+    SpectralConv2D,
+    SpectralDense,
+    SpectralUpsampleConv2D,
+)
+
+# Channels by image size, in multiples of `width`: a generator's 4 x 4 map and then
+# what each block gives; what each of a discriminator's blocks gives. The authors' code
+# has no discriminator for 512 px.
+GENERATOR = {
+    32: (4, 4, 4, 4),
+    64: (16, 16, 8, 4, 2),
+    128: (16, 16, 8, 4, 2, 1),
+    256: (16, 16, 8, 8, 4, 2, 1),
+    512: (16, 16, 8, 8, 4, 2, 1, 1),
+}
+DISCRIMINATOR = {
+    32: (4, 4, 4, 4),
+    64: (1, 2, 4, 8, 16),
+    128: (1, 2, 4, 8, 16, 16),
+    256: (1, 2, 4, 8, 8, 16, 16),
+}
+
+
+def build_generator(
+    image_size: int = 128,
+    num_classes: int = 1000,
+    *,
+    latent_dim: int = 120,
+    class_dim: int = 128,
+    width: int = 96,
+    attention: int | None = 64,
+    dtype=None,
+) -> keras.Model:
+    """Latents (B, latent_dim) and classes (B, num_classes) -> images in [-1, 1].
+
+    Classes are weights, as a rule one-hot; a mixture gives a mixture of embeddings.
+    The latents are cut into equal parts: the first makes the 4 x 4 map, each other,
+    joined to the class embedding, is the condition of one block's normalization.
+    Images: float32 (B, image_size, image_size, 3).
+
+    Args:
+        image_size: 32, 64, 128, 256 or 512.
+        num_classes: how many classes there are.
+        latent_dim: a multiple of the number of parts, one more than blocks: 120 for
+            128 px, 140 for 256, 128 for 512 px.
+        class_dim: length of the class embedding that all blocks share.
+        width: channels of which all maps have multiples; 96 as published.
+        attention: size of the map with self-attention; None: none.
+        dtype: a Keras dtype policy; None: the global one.
+    Raises: ValueError on an impossible size, latent length or place of attention.
+    """
+    first, *widths = _multiples(GENERATOR, image_size, "generator")
+    sizes = [8 << number for number in range(len(widths))]
+    _check_attention(attention, sizes)
+    parts = len(widths) + 1
+    if latent_dim % parts:
+        raise ValueError(
+            f"Expected `latent_dim` to be a multiple of {parts}, one part for each of "
+            f"{len(widths)} blocks and one for the start. Received: {latent_dim}. Near "
+            f"it: {latent_dim // parts * parts or parts}."
+        )
+    latents = keras.Input((latent_dim,), name="latents")
+    classes = keras.Input((num_classes,), name="classes")
+    embedding = keras.layers.Dense(
+        class_dim, use_bias=False, kernel_initializer="orthogonal", dtype=dtype,
+        name="class_embedding",
+    )(classes)  # fmt: skip
+    chunks = keras.ops.split(latents, parts, axis=1)
+    x = SpectralDense(
+        16 * first * width, kernel_initializer="orthogonal", dtype=dtype, name="start"
+    )(chunks[0])
+    x = keras.layers.Reshape((4, 4, first * width), dtype=dtype)(x)
+    join = keras.layers.Concatenate(dtype=dtype)
+    for chunk, size, filters in zip(chunks[1:], sizes, widths, strict=True):
+        condition = join([embedding, chunk])
+        x = _generator_block(x, condition, filters * width, dtype, f"block_{size}")
+        if size == attention:
+            x = SelfAttention2D(dtype=dtype, name="attention")(x)
+    x = BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=dtype, name="norm")(x)
+    x = keras.layers.ReLU(dtype=dtype)(x)
+    x = _convolution(3, 3, dtype, "to_rgb")(x)
+    images = keras.layers.Activation("tanh", dtype="float32", name="images")(x)
+    return keras.Model([latents, classes], images, name="generator")
+
+
+def _generator_block(x, condition, filters, dtype, name):
+    """Twice as large; the shortcut is a 1 x 1 convolution of the input, enlarged."""
+
+    def normalize(x, number):
+        layer = ConditionalBatchNormalization(dtype=dtype, name=f"{name}_norm_{number}")
+        return keras.layers.ReLU(dtype=dtype)(layer([x, condition]))
+
+    # A 1 x 1 convolution and copying pixels may change places: it comes first here.
+    shortcut = _convolution(filters, 1, dtype, f"{name}_shortcut")(x)
+    shortcut = keras.layers.UpSampling2D(dtype=dtype)(shortcut)
+    x = SpectralUpsampleConv2D(
+        filters, 3, kernel_initializer="orthogonal", dtype=dtype,
+        name=f"{name}_conv_1",
+    )(normalize(x, 1))  # fmt: skip
+    x = _convolution(filters, 3, dtype, f"{name}_conv_2")(normalize(x, 2))
+    return keras.layers.Add(dtype=dtype)([x, shortcut])
+
+
+def build_discriminator(
+    image_size: int = 128,
+    num_classes: int = 1000,
+    *,
+    width: int = 96,
+    attention: int | None = 64,
+    dtype=None,
+) -> keras.Model:
+    """Images (B, S, S, 3) in [-1, 1] and classes (B, num_classes) -> logits (B, 1).
+
+    logits = w . h + b + <E classes, h>, h the sum of the last map over its pixels
+    Miyato and Koyama 2018, equation (3), arXiv:1802.05637 (projection): the second
+    term asks whether the picture fits its class.
+
+    Args: as `build_generator`; sizes 32 to 256.
+    Raises: ValueError as `build_generator`.
+    """
+    widths = _multiples(DISCRIMINATOR, image_size, "discriminator")
+    halvings = 2 if image_size == 32 else len(widths) - 1
+    sizes = [image_size >> min(number + 1, halvings) for number in range(len(widths))]
+    _check_attention(attention, sizes)
+    images = keras.Input((image_size, image_size, 3), name="images")
+    classes = keras.Input((num_classes,), name="classes")
+    x = images
+    for number, (size, filters) in enumerate(zip(sizes, widths, strict=True)):
+        halve = number < halvings
+        name = f"block_{number}"
+        x = _discriminator_block(x, filters * width, number == 0, halve, dtype, name)
+        if halve and size == attention:
+            x = SelfAttention2D(dtype=dtype, name="attention")(x)
+    x = keras.layers.ReLU(dtype=dtype)(x)
+    # Keras sums, not averages, over pixels only by an operation.
+    h = keras.ops.sum(keras.ops.cast(x, "float32"), (1, 2))  # (B, C)
+    logits = _dense(1, "logits")(h)
+    fits = _dense(h.shape[-1], "class_embedding", use_bias=False)(classes)
+    logits = logits + keras.ops.sum(fits * h, -1, keepdims=True)
+    return keras.Model([images, classes], logits, name="discriminator")
+
+
+def _discriminator_block(x, filters, is_first, halve, dtype, name):
+    """ReLU, convolution, ReLU, convolution, mean of 2 x 2; a shortcut beside it."""
+    relu, pool = keras.layers.ReLU, keras.layers.AveragePooling2D
+    shortcut = x
+    if not is_first:  # the picture itself goes in as it is
+        x = relu(dtype=dtype)(x)
+    x = _convolution(filters, 3, dtype, f"{name}_conv_1")(x)
+    x = _convolution(filters, 3, dtype, f"{name}_conv_2")(relu(dtype=dtype)(x))
+    if halve:
+        # 1 x 1 convolution and mean may change places: the mean is first, on less.
+        x, shortcut = pool(2, dtype=dtype)(x), pool(2, dtype=dtype)(shortcut)
+    if halve or shortcut.shape[-1] != filters:
+        shortcut = _convolution(filters, 1, dtype, f"{name}_shortcut")(shortcut)
+    return keras.layers.Add(dtype=dtype)([x, shortcut])
+
+
+def _convolution(filters, kernel_size, dtype, name):
+    return SpectralConv2D(
+        filters, kernel_size, padding="same", kernel_initializer="orthogonal",
+        dtype=dtype, name=name,
+    )  # fmt: skip
+
+
+def _dense(units, name, use_bias=True):
+    """In float32: what it adds up decides."""
+    return SpectralDense(
+        units, use_bias=use_bias, kernel_initializer="orthogonal", dtype="float32",
+        name=name,
+    )  # fmt: skip
+
+
+def _multiples(table, image_size, network):
+    if image_size not in table:
+        raise ValueError(
+            f"Expected `image_size` of a BigGAN {network} to be one of "
+            f"{', '.join(map(str, table))}. Received: {image_size}"
+        )
+    return table[image_size]
+
+
+def _check_attention(attention, sizes):
+    if attention is not None and attention not in sizes:
+        raise ValueError(
+            f"Expected `attention` at the size of a map, one of {sizes}, or None. "
+            f"Received: {attention}"
+        )
