@@ -63,9 +63,9 @@ def build_generator(
         dtype: a Keras dtype policy; None: the global one.
     Raises: ValueError on an impossible size, latent length or place of attention.
     """
-    first, *widths = _multiples(GENERATOR, image_size, "generator")
+    first, *widths = multiples(GENERATOR, image_size, "generator")
     sizes = [8 << number for number in range(len(widths))]
-    _check_attention(attention, sizes)
+    check_attention(attention, sizes)
     parts = len(widths) + 1
     if latent_dim % parts:
         raise ValueError(
@@ -75,10 +75,7 @@ def build_generator(
         )
     latents = keras.Input((latent_dim,), name="latents")
     classes = keras.Input((num_classes,), name="classes")
-    embedding = keras.layers.Dense(
-        class_dim, use_bias=False, kernel_initializer="orthogonal", dtype=dtype,
-        name="class_embedding",
-    )(classes)  # fmt: skip
+    embedding = embed(classes, class_dim, dtype)
     chunks = keras.ops.split(latents, parts, axis=1)
     x = SpectralDense(
         16 * first * width, kernel_initializer="orthogonal", dtype=dtype, name="start"
@@ -90,10 +87,7 @@ def build_generator(
         x = _generator_block(x, condition, filters * width, dtype, f"block_{size}")
         if size == attention:
             x = SelfAttention2D(dtype=dtype, name="attention")(x)
-    x = BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=dtype, name="norm")(x)
-    x = keras.layers.ReLU(dtype=dtype)(x)
-    x = _convolution(3, 3, dtype, "to_rgb")(x)
-    images = keras.layers.Activation("tanh", dtype="float32", name="images")(x)
+    images = to_images(x, dtype)
     return keras.Model([latents, classes], images, name="generator")
 
 
@@ -105,13 +99,13 @@ def _generator_block(x, condition, filters, dtype, name):
         return keras.layers.ReLU(dtype=dtype)(layer([x, condition]))
 
     # A 1 x 1 convolution and copying pixels may change places: it comes first here.
-    shortcut = _convolution(filters, 1, dtype, f"{name}_shortcut")(x)
+    shortcut = convolution(filters, 1, dtype, f"{name}_shortcut")(x)
     shortcut = keras.layers.UpSampling2D(dtype=dtype)(shortcut)
     x = SpectralUpsampleConv2D(
         filters, 3, kernel_initializer="orthogonal", dtype=dtype,
         name=f"{name}_conv_1",
     )(normalize(x, 1))  # fmt: skip
-    x = _convolution(filters, 3, dtype, f"{name}_conv_2")(normalize(x, 2))
+    x = convolution(filters, 3, dtype, f"{name}_conv_2")(normalize(x, 2))
     return keras.layers.Add(dtype=dtype)([x, shortcut])
 
 
@@ -132,10 +126,10 @@ def build_discriminator(
     Args: as `build_generator`; sizes 32 to 256.
     Raises: ValueError as `build_generator`.
     """
-    widths = _multiples(DISCRIMINATOR, image_size, "discriminator")
+    widths = multiples(DISCRIMINATOR, image_size, "discriminator")
     halvings = 2 if image_size == 32 else len(widths) - 1
     sizes = [image_size >> min(number + 1, halvings) for number in range(len(widths))]
-    _check_attention(attention, sizes)
+    check_attention(attention, sizes)
     images = keras.Input((image_size, image_size, 3), name="images")
     classes = keras.Input((num_classes,), name="classes")
     x = images
@@ -145,12 +139,7 @@ def build_discriminator(
         x = _discriminator_block(x, filters * width, number == 0, halve, dtype, name)
         if halve and size == attention:
             x = SelfAttention2D(dtype=dtype, name="attention")(x)
-    x = keras.layers.ReLU(dtype=dtype)(x)
-    # Keras sums, not averages, over pixels only by an operation.
-    h = keras.ops.sum(keras.ops.cast(x, "float32"), (1, 2))  # (B, C)
-    logits = _dense(1, "logits")(h)
-    fits = _dense(h.shape[-1], "class_embedding", use_bias=False)(classes)
-    logits = logits + keras.ops.sum(fits * h, -1, keepdims=True)
+    logits = judge(x, classes, dtype)
     return keras.Model([images, classes], logits, name="discriminator")
 
 
@@ -160,24 +149,53 @@ def _discriminator_block(x, filters, is_first, halve, dtype, name):
     shortcut = x
     if not is_first:  # the picture itself goes in as it is
         x = relu(dtype=dtype)(x)
-    x = _convolution(filters, 3, dtype, f"{name}_conv_1")(x)
-    x = _convolution(filters, 3, dtype, f"{name}_conv_2")(relu(dtype=dtype)(x))
+    x = convolution(filters, 3, dtype, f"{name}_conv_1")(x)
+    x = convolution(filters, 3, dtype, f"{name}_conv_2")(relu(dtype=dtype)(x))
     if halve:
         # 1 x 1 convolution and mean may change places: the mean is first, on less.
         x, shortcut = pool(2, dtype=dtype)(x), pool(2, dtype=dtype)(shortcut)
     if halve or shortcut.shape[-1] != filters:
-        shortcut = _convolution(filters, 1, dtype, f"{name}_shortcut")(shortcut)
+        shortcut = convolution(filters, 1, dtype, f"{name}_shortcut")(shortcut)
     return keras.layers.Add(dtype=dtype)([x, shortcut])
 
 
-def _convolution(filters, kernel_size, dtype, name):
+# What BigGAN-deep shares.
+
+
+def embed(classes, class_dim, dtype):
+    """Rows of weights of classes as mixtures of embeddings."""
+    return keras.layers.Dense(
+        class_dim, use_bias=False, kernel_initializer="orthogonal", dtype=dtype,
+        name="class_embedding",
+    )(classes)  # fmt: skip
+
+
+def to_images(x, dtype):
+    """The generator's last map as images."""
+    x = BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=dtype, name="norm")(x)
+    x = keras.layers.ReLU(dtype=dtype)(x)
+    x = convolution(3, 3, dtype, "to_rgb")(x)
+    return keras.layers.Activation("tanh", dtype="float32", name="images")(x)
+
+
+def judge(x, classes, dtype):
+    """Logits of the discriminator's last map and of how well the classes fit it."""
+    x = keras.layers.ReLU(dtype=dtype)(x)
+    # Keras sums, not averages, over pixels only by an operation.
+    h = keras.ops.sum(keras.ops.cast(x, "float32"), (1, 2))  # (B, C)
+    logits = dense(1, "logits")(h)
+    fits = dense(h.shape[-1], "class_embedding", use_bias=False)(classes)
+    return logits + keras.ops.sum(fits * h, -1, keepdims=True)
+
+
+def convolution(filters, kernel_size, dtype, name):
     return SpectralConv2D(
         filters, kernel_size, padding="same", kernel_initializer="orthogonal",
         dtype=dtype, name=name,
     )  # fmt: skip
 
 
-def _dense(units, name, use_bias=True):
+def dense(units, name, use_bias=True):
     """In float32: what it adds up decides."""
     return SpectralDense(
         units, use_bias=use_bias, kernel_initializer="orthogonal", dtype="float32",
@@ -185,7 +203,7 @@ def _dense(units, name, use_bias=True):
     )  # fmt: skip
 
 
-def _multiples(table, image_size, network):
+def multiples(table, image_size, network):
     if image_size not in table:
         raise ValueError(
             f"Expected `image_size` of a BigGAN {network} to be one of "
@@ -194,7 +212,7 @@ def _multiples(table, image_size, network):
     return table[image_size]
 
 
-def _check_attention(attention, sizes):
+def check_attention(attention, sizes):
     if attention is not None and attention not in sizes:
         raise ValueError(
             f"Expected `attention` at the size of a map, one of {sizes}, or None. "

@@ -12,6 +12,7 @@ A check takes the learner's function and gives back the one the lesson goes on w
   of the usual mistakes, which one.
 """
 
+from gan_lib.checks.biggan import hinge, projection, redraw, told_norm
 from gan_lib.checks.dataset import in_validation, iou
 from gan_lib.checks.dcgan import (
     discriminator_loss,
@@ -35,6 +36,7 @@ __all__ = [
     "ema_update",
     "fade",
     "generator_loss",
+    "hinge",
     "in_validation",
     "iou",
     "minibatch_stddev",
@@ -42,7 +44,10 @@ __all__ = [
     "modulated_convolution",
     "optimal_discriminator",
     "paired_loss",
+    "projection",
     "receptive_field",
+    "redraw",
     "slerp",
+    "told_norm",
     "truncate",
 ]

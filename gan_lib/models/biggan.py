@@ -1,7 +1,7 @@
 """BigGAN: classes, large batches, hinge loss, projection, truncation.
 
 Brock, Donahue and Simonyan 2019, arXiv:1809.11096; its networks are in
-`gan_lib.biggan_networks`.
+`gan_lib.biggan_networks` and `gan_lib.biggan_deep_networks`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan_lib import biggan_networks, penalties, step
+from gan_lib import biggan_deep_networks, biggan_networks, penalties, step
 from gan_lib.conditions import class_rows
 from gan_lib.optimizers import Adam
 from gan_lib.randomness import Draws
@@ -33,7 +33,8 @@ class BigGAN(GAN):
     `fit` takes batches of (images, labels), `gan_lib.data.labelled_batches`.
 
     Args:
-        generator, discriminator: of `gan_lib.biggan_networks`.
+        generator, discriminator: of `gan_lib.biggan_networks`, or both of
+            `gan_lib.biggan_deep_networks`.
         orthogonal_weight: beta, 1e-4 in the paper; 0 in the runs they published.
         **kwargs: those of `GAN`.
     """
@@ -265,4 +266,10 @@ PUBLISHED = {
         "discriminator": biggan_networks.build_discriminator(size, attention=place),
     }
     for size, latent_dim, place in ((128, 120, 64), (256, 140, 128))
+} | {
+    f"biggan_deep/{size}": lambda size=size: {
+        "generator": biggan_deep_networks.build_generator(size),
+        "discriminator": biggan_deep_networks.build_discriminator(size),
+    }
+    for size in (128, 256, 512)
 }
