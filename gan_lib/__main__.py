@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Callable
 
 
 def published() -> dict[str, dict[str, dict[str, int]]]:
@@ -16,21 +17,26 @@ def published() -> dict[str, dict[str, dict[str, int]]]:
         do not: compare theirs with "trainable". The networks are built, not looked up,
         so this takes a few seconds a model.
     """
+    import keras
+
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for name, build in builders().items():
+        counts[name] = {key: _count(network) for key, network in build().items()}
+        keras.backend.clear_session()
+    return counts
+
+
+def builders() -> dict[str, Callable]:
+    """What builds the networks of each published configuration, by name."""
     import importlib
     import pkgutil
 
-    import keras
-
     from gan_lib import models
 
-    counts: dict[str, dict[str, dict[str, int]]] = {}
-    for found in pkgutil.iter_modules(models.__path__):
-        module = importlib.import_module(f"{models.__name__}.{found.name}")
-        for name, build in getattr(module, "PUBLISHED", {}).items():
-            networks = build()
-            counts[name] = {key: _count(net) for key, net in networks.items()}
-            keras.backend.clear_session()
-    return counts
+    names = [found.name for found in pkgutil.iter_modules(models.__path__)]
+    modules = [importlib.import_module(f"{models.__name__}.{name}") for name in names]
+    tables = [getattr(module, "PUBLISHED", {}) for module in modules]
+    return {name: build for table in tables for name, build in table.items()}
 
 
 def _count(network) -> dict[str, int]:

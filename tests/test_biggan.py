@@ -16,6 +16,11 @@ from gan_lib.models.biggan import PUBLISHED, biggan, standing_statistics
 from gan_lib.session import state
 
 SMALL = {"latent_dim": 8, "class_dim": 3, "width": 2, "attention": 16}
+COUNTS = {
+    "biggan/128": (70_433_988, 87_982_370),
+    "biggan/256": (82_097_604, 99_191_330),
+    "biggan/deep_128": (50_244_484, 34_590_210),
+}
 TICK = {"tick_kimg": 0.008, "checkpoint_minutes": 0, "verbose": 0}
 
 
@@ -35,11 +40,10 @@ def batches():
     return LabelledBatches(images, np.arange(20) % 4, batch_size=4, seed=1)
 
 
-@pytest.mark.slow
-def test_parameter_counts_are_those_published():
-    networks = PUBLISHED["biggan/128"]()
-    counts = [count_trainable(network) for network in networks.values()]
-    assert counts == [70_433_988, 87_982_370]
+@pytest.mark.parametrize("name", COUNTS)
+def test_parameter_counts_are_those_published(name, nothing_drawn):
+    networks = PUBLISHED[name]()
+    assert tuple(count_trainable(x) for x in networks.values()) == COUNTS[name]
 
 
 def test_a_small_one_has_the_count_of_its_layers():

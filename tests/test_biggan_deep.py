@@ -70,16 +70,6 @@ def discriminator_count(size, width, classes, attention=64):
     return total + before + 1 + classes * before
 
 
-@pytest.fixture
-def nothing_drawn(monkeypatch):
-    """Zeros for orthogonal kernels, which take minutes at the published sizes."""
-
-    def zeros(self, shape, dtype=None):
-        return keras.ops.zeros(shape, dtype)
-
-    monkeypatch.setattr(keras.initializers.Orthogonal, "__call__", zeros)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "millions"), [(128, (50.4, 34.6)), (256, (55.9,)), (512, (56.2,))]

@@ -65,7 +65,7 @@ def test_a_file_without_published_models_is_no_error(fake_paper, monkeypatch):
 @pytest.mark.slow
 def test_every_model_file_is_listed():
     files = {p.stem for p in (ROOT / "gan_lib" / "models").glob("[a-z]*.py")}
-    assert {name.split("/")[0] for name in cli.published()} == files
+    assert {name.split("/")[0] for name in cli.builders()} == files
 
 
 def test_info_as_text_and_as_json(capsys):
