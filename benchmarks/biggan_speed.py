@@ -20,8 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from alternating import alternating
-from record import record
+from alternating import compare
 
 from gan_lib import biggan_deep_networks, profiles
 from gan_lib.models import biggan
@@ -85,19 +84,6 @@ def plain_torch(images, labels, layout: str):
     return run
 
 
-def compare(benchmark: str, ways, bases: list[str], rounds: int, notes: str) -> None:
-    """Record each way's milliseconds a step, and how many times faster than a base."""
-    times = alternating(ways, rounds)
-    for name, seconds in times.items():
-        ratios = [
-            f"{np.median(times[base] / seconds):.2f} x {base}"
-            for base in bases
-            if base != name
-        ]
-        value = 1000 * float(np.median(seconds)) / STEPS
-        record(benchmark, name, value, "ms", "; ".join([notes, *ratios]))
-
-
 def parts(rounds: int, batch: int) -> None:
     policy, data = profiles.profile("cpu").policy, pictures(batch)
     gans = {
@@ -108,7 +94,7 @@ def parts(rounds: int, batch: int) -> None:
     }
     ways = {name: ours(gan, *data) for name, gan in gans.items()}
     notes = f"batch {batch}, 32 px, {policy}"
-    compare("BigGAN step", ways, ["the lesson's"], rounds, notes)
+    compare("BigGAN step", ways, ["the lesson's"], rounds, STEPS, notes)
 
 
 def against_torch(rounds: int, batch: int, threads: int) -> None:
@@ -124,7 +110,7 @@ def against_torch(rounds: int, batch: int, threads: int) -> None:
     notes = f"batch {batch}, 32 px"
     if threads:
         notes += f"; {threads} thread(s) an operation in TensorFlow"
-    compare("BigGAN step against PyTorch", ways, bases, rounds, notes)
+    compare("BigGAN step against PyTorch", ways, bases, rounds, STEPS, notes)
 
 
 def main():

@@ -48,7 +48,7 @@ def train_tutorial(images, minutes, seed):
     while time.monotonic() < ends_at:
         tutorial.step(next(batches))
         steps += 1
-    tutorial.kimg = steps * BATCH / 1000
+    tutorial.kimg, tutorial.latent_dim = steps * BATCH / 1000, LATENT_DIM
     return tutorial
 
 
@@ -101,9 +101,7 @@ def main():
             gan = train_growing(GROWING[name], train, minutes, seed)
         else:
             gan = train_ours(name, train, minutes, seed)
-        small = name == "stylegan2" or name in GROWING
-        latent_dim = progan.LAPTOP["latent_dim"] if small else LATENT_DIM
-        images = gan.generate(sample(2_000, latent_dim, seed=7))
+        images = gan.generate(sample(2_000, gan.latent_dim, seed=7))
         fake = features(images)
         score = kid(real, fake)
         values[name] = score.value

@@ -79,10 +79,11 @@ def main():
     gan.export(FOLDER)
     note = f"{arguments.minutes:g} minutes, {gan.kimg:g} kimg, seed {arguments.seed}"
     real = faces(SIZE, 2_000, split="test").images
-    score = metrics.kid(real, gan.generate(2_000, seed=7))
+    images = gan.generate(2_000, seed=7)
+    score = metrics.kid(real, images)
     record("StyleGAN2 mixing", "KID x1000", 1000 * score.value, "",
            f"{note}; +- {1000 * score.standard_error:.2g}")  # fmt: skip
-    plot.save_grid(gan.generate(64, seed=7), FOLDER / "samples.png")
+    plot.save_grid(images[:64], FOLDER / "samples.png")
     draw(gan, seed=2)
     changes(gan, data, 1_000, f"{note}, 1,000 pairs")
 

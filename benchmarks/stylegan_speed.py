@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from alternating import alternating
+from alternating import alternating, compare
 from record import record
 
 from gan_lib import profiles
@@ -155,15 +155,10 @@ def against_torch(rounds: int, batch: int, threads: int) -> None:
     bases = [f"PyTorch, float32, {layout}" for layout in layouts]
     for base, layout in zip(bases, layouts, strict=True):
         ways[base] = plain_torch(images, layout)
-    times = alternating(ways, rounds)
-    for name, seconds in times.items():
-        notes = [f"batch {batch}, 32 px"]
-        notes += [f"{threads} thread(s) an operation in TensorFlow"] * bool(threads)
-        for base in bases:
-            ratio = np.median(times[base] / seconds)
-            notes.append(f"{ratio:.2f} x {base}")
-        value = 1000 * float(np.median(seconds)) / 16
-        record("StyleGAN2 step against PyTorch", name, value, "ms", "; ".join(notes))
+    notes = f"batch {batch}, 32 px"
+    if threads:
+        notes += f"; {threads} thread(s) an operation in TensorFlow"
+    compare("StyleGAN2 step against PyTorch", ways, bases, rounds, 16, notes)
 
 
 def main():

@@ -20,14 +20,12 @@ from gan_lib.biggan_networks import (
     embed,
     judge,
     multiples,
+    start,
     to_images,
+    told,
+    upsampling,
 )
-from gan_lib.layers import (
-    ConditionalBatchNormalization,
-    SelfAttention2D,
-    SpectralDense,
-    SpectralUpsampleConv2D,
-)
+from gan_lib.layers import SelfAttention2D
 
 # Channels of a block for each channel of its bottleneck.
 RATIO = 4
@@ -74,10 +72,7 @@ def build_generator(
     classes = keras.Input((num_classes,), name="classes")
     embedding = embed(classes, class_dim, dtype)
     condition = keras.layers.Concatenate(dtype=dtype)([latents, embedding])
-    x = SpectralDense(
-        16 * first, kernel_initializer="orthogonal", dtype=dtype, name="start"
-    )(condition)
-    x = keras.layers.Reshape((4, 4, first), dtype=dtype)(x)
+    x = start(condition, first, dtype)
     for size, filters in zip(sizes, widths, strict=True):
         name = f"block_{size // 2}"
         x = _generator_block(x, condition, x.shape[-1], False, dtype, name)
@@ -91,8 +86,7 @@ def _generator_block(x, condition, filters, enlarge, dtype, name):
     """Four convolutions, and a shortcut that keeps the first `filters` channels."""
 
     def normalize(x, number):
-        layer = ConditionalBatchNormalization(dtype=dtype, name=f"{name}_norm_{number}")
-        return keras.layers.ReLU(dtype=dtype)(layer([x, condition]))
+        return told(x, condition, dtype, f"{name}_norm_{number}")
 
     shortcut, hidden = x, x.shape[-1] // RATIO
     if x.shape[-1] != filters:
@@ -101,10 +95,7 @@ def _generator_block(x, condition, filters, enlarge, dtype, name):
     x = normalize(x, 2)
     if enlarge:
         shortcut = keras.layers.UpSampling2D(dtype=dtype)(shortcut)
-        x = SpectralUpsampleConv2D(
-            hidden, 3, kernel_initializer="orthogonal", dtype=dtype,
-            name=f"{name}_conv_2",
-        )(x)  # fmt: skip
+        x = upsampling(hidden, dtype, f"{name}_conv_2")(x)
     else:
         x = convolution(hidden, 3, dtype, f"{name}_conv_2")(x)
     x = convolution(hidden, 3, dtype, f"{name}_conv_3")(normalize(x, 3))

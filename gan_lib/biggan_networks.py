@@ -77,10 +77,7 @@ def build_generator(
     classes = keras.Input((num_classes,), name="classes")
     embedding = embed(classes, class_dim, dtype)
     chunks = keras.ops.split(latents, parts, axis=1)
-    x = SpectralDense(
-        16 * first * width, kernel_initializer="orthogonal", dtype=dtype, name="start"
-    )(chunks[0])
-    x = keras.layers.Reshape((4, 4, first * width), dtype=dtype)(x)
+    x = start(chunks[0], first * width, dtype)
     join = keras.layers.Concatenate(dtype=dtype)
     for chunk, size, filters in zip(chunks[1:], sizes, widths, strict=True):
         condition = join([embedding, chunk])
@@ -93,19 +90,13 @@ def build_generator(
 
 def _generator_block(x, condition, filters, dtype, name):
     """Twice as large; the shortcut is a 1 x 1 convolution of the input, enlarged."""
-
-    def normalize(x, number):
-        layer = ConditionalBatchNormalization(dtype=dtype, name=f"{name}_norm_{number}")
-        return keras.layers.ReLU(dtype=dtype)(layer([x, condition]))
-
     # A 1 x 1 convolution and copying pixels may change places: it comes first here.
     shortcut = convolution(filters, 1, dtype, f"{name}_shortcut")(x)
     shortcut = keras.layers.UpSampling2D(dtype=dtype)(shortcut)
-    x = SpectralUpsampleConv2D(
-        filters, 3, kernel_initializer="orthogonal", dtype=dtype,
-        name=f"{name}_conv_1",
-    )(normalize(x, 1))  # fmt: skip
-    x = convolution(filters, 3, dtype, f"{name}_conv_2")(normalize(x, 2))
+    x = told(x, condition, dtype, f"{name}_norm_1")
+    x = upsampling(filters, dtype, f"{name}_conv_1")(x)
+    x = told(x, condition, dtype, f"{name}_norm_2")
+    x = convolution(filters, 3, dtype, f"{name}_conv_2")(x)
     return keras.layers.Add(dtype=dtype)([x, shortcut])
 
 
@@ -170,6 +161,20 @@ def embed(classes, class_dim, dtype):
     )(classes)  # fmt: skip
 
 
+def start(x, channels, dtype):
+    """The generator's first map, 4 x 4."""
+    x = SpectralDense(
+        16 * channels, kernel_initializer="orthogonal", dtype=dtype, name="start"
+    )(x)
+    return keras.layers.Reshape((4, 4, channels), dtype=dtype)(x)
+
+
+def told(x, condition, dtype, name):
+    """Normalized as the condition says, then ReLU."""
+    layer = ConditionalBatchNormalization(dtype=dtype, name=name)
+    return keras.layers.ReLU(dtype=dtype)(layer([x, condition]))
+
+
 def to_images(x, dtype):
     """The generator's last map as images."""
     x = BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=dtype, name="norm")(x)
@@ -193,6 +198,12 @@ def convolution(filters, kernel_size, dtype, name):
         filters, kernel_size, padding="same", kernel_initializer="orthogonal",
         dtype=dtype, name=name,
     )  # fmt: skip
+
+
+def upsampling(filters, dtype, name):
+    return SpectralUpsampleConv2D(
+        filters, 3, kernel_initializer="orthogonal", dtype=dtype, name=name
+    )
 
 
 def dense(units, name, use_bias=True):

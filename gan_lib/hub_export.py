@@ -24,7 +24,7 @@ from gan_lib import latents as latent_space
 from gan_lib.conditions import class_rows
 from gan_lib.export import portable_copy
 from gan_lib.hub_handles import is_module
-from gan_lib.models.biggan import standing_statistics
+from gan_lib.models.biggan import take_statistics
 
 # Both 0 and 1 belong to it, so that none of what `hub.load` allows lies outside. Steps
 # are small where truncations are: maps scale with the truncation t, variances with t^2,
@@ -92,8 +92,8 @@ def save(
     tables = []
     for truncation in truncations:
         z = latent_space.truncated(count, latent_dim, truncation, seed=seed, rule=rule)
-        standing = standing_statistics(network, z, rows, batch_size)
-        tables.append([w.numpy() for w in _statistics(standing)])
+        take_statistics(network, z, rows, batch_size)
+        tables.append([w.numpy() for w in _statistics(network)])
     stacked = [np.stack(rows) for rows in zip(*tables, strict=True)]
     return _write(_module(network, truncations, stacked), directory, names)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gan_lib.data.download import Offline
+from gan_lib.data.named import kaggle_versions
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,6 @@ def _in_hub_cache(text: str, published: Published | None) -> Path | None:
 def _from_kaggle(address: str, version: str | None, handle: str) -> Path:
     try:
         import kagglehub
-        from kagglehub.config import get_cache_folder
     except ImportError as error:
         raise ImportError(
             f"The module {handle} is fetched with kagglehub, which cannot be imported "
@@ -133,8 +133,7 @@ def _from_kaggle(address: str, version: str | None, handle: str) -> Path:
     if version is None:
         # Without a version kagglehub asks the server for the newest even if it has
         # one, so a copy that is whole would be of no use without internet.
-        marks = (Path(get_cache_folder()) / "models" / address).glob("*.complete")
-        have = [int(mark.stem) for mark in marks if mark.stem.isdecimal()]
+        have = kaggle_versions("models", address)
         version = str(max(have)) if have else None
     full = f"{address}/{version}" if version else address
     try:

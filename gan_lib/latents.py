@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import truncnorm
 
 
 def sample(n: int, latent_dim: int, seed: int = 0) -> np.ndarray:
@@ -48,6 +47,8 @@ def truncated(
     Returns: float32 (n, latent_dim), in [-2 tau, 2 tau] or [-tau, tau].
     Raises: ValueError for another rule or a negative truncation.
     """
+    from scipy.stats import truncnorm  # a second to import: only when it is needed
+
     if rule not in ("scaled", "resampled") or truncation < 0:
         raise ValueError(
             'Expected the rule "scaled" or "resampled" and a truncation of at least '

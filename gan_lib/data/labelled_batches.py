@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gan_lib.data import python_calls
 from gan_lib.data.classes import check_labels
-from gan_lib.data.pipeline import Batches
+from gan_lib.data.pipeline import Batches, endless
 
 __all__ = ["LabelledBatches"]
 
@@ -72,20 +71,10 @@ class LabelledBatches:
         Returns: ``tf.data.Dataset`` of (images, labels), float32 (B, H, W, C) in
             [-1, 1] and int32 (B,), prefetched, of infinite cardinality.
         """
-        pictures = self._pictures.dataset(start_step)
-        counted = python_calls.counted(self._labels)
-
-        def shown(step: tf.Tensor) -> tf.Tensor:
-            labels = tf.numpy_function(counted, [step], tf.int32, stateful=False)
-            return tf.ensure_shape(labels, (self.batch_size,))
-
-        labels = tf.data.Dataset.counter(start_step).map(shown).prefetch(4)
-        return tf.data.Dataset.zip(pictures, labels)
+        shapes = [(self.batch_size, *self.image_shape), (self.batch_size,)]
+        return endless(self.collect, shapes, start_step, [tf.uint8, tf.int32])
 
     def collect(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Batch `step` as uint8 pictures (B, H, W, C) and int32 labels (B,)."""
-        return self._pictures.collect(step), self._labels(step)
-
-    def _labels(self, step: int) -> np.ndarray:
         indices, _ = self._pictures.samples(step)
-        return self.labels[indices]
+        return self._pictures.collect(step), self.labels[indices]

@@ -240,7 +240,7 @@ def offline(source: Source, error: Exception) -> Offline:
 
 def _from_kaggle(source: Source) -> Path:
     kagglehub = need("kagglehub", "kagglehub", source.name)
-    versions = _kaggle_versions(source.address)
+    versions = kaggle_versions("datasets", source.address)
     handle = source.address
     if versions:  # a copy that is whole: name its version, and no server is asked
         handle = f"{handle}/versions/{max(versions)}"
@@ -250,11 +250,14 @@ def _from_kaggle(source: Source) -> Path:
         raise offline(source, error) from error
 
 
-def _kaggle_versions(handle: str) -> list[int]:
-    """Versions that kagglehub has downloaded to the end (it marks them complete)."""
+def kaggle_versions(kind: str, handle: str) -> list[int]:
+    """Versions that kagglehub has downloaded to the end (it marks them complete).
+
+    `kind`: "datasets" or "models".
+    """
     default = Path.home() / ".cache" / "kagglehub"
     root = Path(os.environ.get("KAGGLEHUB_CACHE") or default)
-    marks = (root / "datasets" / handle).glob("*.complete")
+    marks = (root / kind / handle).glob("*.complete")
     return [int(mark.stem) for mark in marks if re.fullmatch(r"\d+", mark.stem)]
 
 

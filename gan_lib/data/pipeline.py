@@ -202,26 +202,28 @@ def endless(
     collect: Callable[[int], np.ndarray | tuple[np.ndarray, ...]],
     shapes: Sequence[tuple[int, ...]],
     start_step: int,
+    kinds: Sequence[tf.DType] = (),
 ) -> tf.data.Dataset:
     """The float pictures of `collect(k)`, `collect(k + 1)`, ... without end.
 
     Args:
-        collect: from the number of a step to one uint8 array, or several; called from
-            two threads.
+        collect: from the number of a step to one array, or several; called from two
+            threads.
         shapes: of the arrays, one or several, each with the batch in front.
         start_step: k, the number of the first batch, at least 0.
+        kinds: of the arrays; none: all are uint8. What is not uint8 is no picture and
+            passes as it is.
     Returns: ``tf.data.Dataset`` of one float32 tensor in [-1, 1], or of several.
     """
     start = check_int("start_step", start_step, 0, 2**62 // shapes[0][0])
     counted = python_calls.counted(collect)
 
+    kinds = list(kinds) or [tf.uint8] * len(shapes)
+
     def batch(step: tf.Tensor):
-        kinds = [tf.uint8] * len(shapes)
         arrays = tf.numpy_function(counted, [step], kinds, stateful=False)
-        pairs = zip(arrays, shapes, strict=True)
-        floats = tuple(
-            to_float(tf.ensure_shape(array, shape)) for array, shape in pairs
-        )
+        arrays = map(tf.ensure_shape, arrays, shapes)
+        floats = tuple(to_float(x) if x.dtype == tf.uint8 else x for x in arrays)
         return floats if len(floats) > 1 else floats[0]
 
     steps = tf.data.Dataset.range(start, np.iinfo(np.int64).max)

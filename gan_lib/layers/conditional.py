@@ -31,11 +31,6 @@ class ConditionalBatchNormalization(keras.layers.Layer):
         super().__init__(**kwargs)
         self.epsilon, self.momentum = epsilon, momentum
 
-    @classmethod
-    def stock(cls, config: dict) -> keras.Layer:
-        """Itself: Keras has no such layer."""
-        return cls.from_config(config)
-
     def build(self, input_shape):
         maps, condition = input_shape
         self.normalization = BatchNormalization(

@@ -23,11 +23,6 @@ class SelfAttention2D(keras.layers.Layer):
     Raises: ValueError on other shapes.
     """
 
-    @classmethod
-    def stock(cls, config: dict) -> keras.Layer:
-        """Itself: Keras has no such layer."""
-        return cls.from_config(config)
-
     def build(self, input_shape):
         _, height, width, channels = input_shape
         if channels % 8 or (height or 0) % 2 or (width or 0) % 2:

@@ -105,9 +105,6 @@ class BigGAN(GAN):
 
     # What a user calls.
 
-    def call(self, inputs, training=False):
-        return self.ema_generator(inputs, training=training)
-
     def generate(
         self,
         latents: np.ndarray | int,
@@ -165,28 +162,40 @@ def standing_statistics(
     Returns: a generator with the same weights and its own statistics.
     Raises: ValueError for less than one batch.
     """
-    passes = len(latents) // batch_size
-    if not passes:
+    if len(latents) < batch_size:
         raise ValueError(
             f"Expected at least one batch of {batch_size} latents; 16 batches are "
             f"usual. Received: {len(latents)}. Draw more, or lower `batch_size`."
         )
     copy = keras.models.clone_model(generator)
     copy.set_weights(generator.get_weights())
-    norms = list(_batch_norms(copy))
-    kept = [w for w in copy.non_trainable_weights if not w.name.startswith("moving_")]
+    take_statistics(copy, latents, classes, batch_size)
+    return copy
+
+
+def take_statistics(
+    network: keras.Model, latents: np.ndarray, classes: np.ndarray, batch_size: int
+) -> None:
+    """Give a generator the statistics of these latents; see `standing_statistics`."""
+    passes = len(latents) // batch_size
+    norms = list(_batch_norms(network))
+    kept = [
+        w for w in network.non_trainable_weights if not w.name.startswith("moving_")
+    ]
     values = [w.numpy() for w in kept]
     momenta = [norm.momentum for norm in norms]
+    for norm in norms:  # a large old value would round small new ones away
+        norm.moving_mean.assign(np.zeros(norm.moving_mean.shape))
+        norm.moving_variance.assign(np.zeros(norm.moving_variance.shape))
     for number in range(passes):
         rows = slice(number * batch_size, (number + 1) * batch_size)
         for norm in norms:
             norm.momentum = number / (number + 1)  # the mean of all passes so far
-        copy([latents[rows], classes[rows]], training=True)
+        network([latents[rows], classes[rows]], training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     for weight, value in zip(kept, values, strict=True):
         weight.assign(value)  # what else a training call moves: spectral norms' u
-    return copy
 
 
 def _batch_norms(layer):
