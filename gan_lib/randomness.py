@@ -30,6 +30,14 @@ class Draws:
         self.seed = tf.cast(seed, tf.int32)
         self.replica, self.replicas = replica, replicas
 
+    def part(self, number, count: int) -> Draws:
+        """For slice `number`, int or int32 scalar, of `count` of this replica's batch.
+
+        The slices together use the numbers that the batch would have used.
+        """
+        replica = self.replica * count + number
+        return Draws(self.seed, replica, self.replicas * count)
+
     def normal(self, name: str, shape) -> tf.Tensor:
         """N(0, 1), float32, `shape` = (batch of this replica, ...)."""
         return self._rows(tf.random.stateless_normal, name, shape)
@@ -50,4 +58,6 @@ class Draws:
         values = distribution([batch * self.replicas, *rest], seed=seed)
         if self.replicas == 1:
             return values
-        return values[self.replica * batch : (self.replica + 1) * batch]
+        # Not `values[a:b]`: XLA asks for a size that does not depend on the replica.
+        begin = [self.replica * batch, *[0] * len(rest)]
+        return tf.slice(values, begin, [batch, *rest])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gan_lib import penalties
+from gan_lib import accumulation, penalties
+from gan_lib.accumulation import Move
 from gan_lib.randomness import Draws
 
 # What `gan.fault` counts: the first of these that is not a finite number.
@@ -28,26 +29,21 @@ def train(gan, real_images):
     """
     draws = _draws(gan)
     batch = _batch_size(real_images) * draws.replicas
-    running = [
-        (weight, tf.identity(weight.value))
+    running = accumulation.snapshot(
+        weight
         for player in (gan.generator, gan.discriminator)
         for weight in player.non_trainable_weights
-    ]
+    )
     total = tf.add_n([tf.reduce_sum(batch) for batch in tf.nest.flatten(real_images)])
     _check(gan, "real_images", total)
     if gan.discriminator_steps == 0:
         _turn_of_generator(gan, real_images, draws, batch)
     elif gan.simultaneous:
-        _move_both(gan, real_images, draws, batch)
+        _turn_of_both(gan, real_images, draws, batch)
     elif gan.discriminator_steps == 1:
-        with tf.GradientTape() as tape:
-            fake_images = gan.forward(real_images, draws)
-            with tape.stop_recording():
-                _move_discriminator(gan, real_images, fake_images, draws, batch)
-            _move_generator(gan, tape, real_images, fake_images, draws, batch)
+        _turns_on_the_same_fakes(gan, real_images, draws, batch)
     else:
-        fake_images = gan.forward(real_images, draws)
-        _move_discriminator(gan, real_images, fake_images, draws, batch)
+        _turn_of_discriminator(gan, real_images, draws, batch)
         number = gan.images_seen.value // batch + 1
         tf.cond(
             number % gan.discriminator_steps == 0,
@@ -55,7 +51,8 @@ def train(gan, real_images):
             lambda: None,
         )
     if _replicas() == 1:  # a bad batch must not stay in batch-norm averages
-        tf.cond(tf.equal(gan.fault.value, 0), lambda: None, lambda: _put_back(running))
+        sound = tf.equal(gan.fault.value, 0)
+        tf.cond(sound, lambda: None, lambda: accumulation.put_back(running))
     gan.images_seen.assign_add(batch)
     return {name: tracker.result() for name, tracker in gan.trackers.items()}
 
@@ -142,60 +139,93 @@ def _draws(gan) -> Draws:
     return Draws(gan.seed_generator.next(), replica, context.num_replicas_in_sync)
 
 
-def _move_both(gan, real_images, draws, batch):
+def _turn_of_both(gan, real_images, draws, batch):
     """Both moves at once, each against the other player as it stood."""
-    with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-        fake_images = gan.forward(real_images, draws)
-        seen = shown(gan, fake_images, draws, "fake")
-        fake_logits = gan.judge_fakes(real_images, seen)
-        arguments = real_images, fake_images, draws, fake_logits
-        judged = _objective(gan, "discriminator", *arguments)
-        drawn = _objective(gan, "generator", *arguments)
-    # All gradients come before the first move: the logits belong to the old weights.
-    moves = [
-        _gradients(gan, discriminator_tape, judged),
-        _gradients(gan, generator_tape, drawn),
-    ]
-    for move in moves:
-        _apply(gan, *move, batch)
+
+    def compute(real_images, draws):
+        with tf.GradientTape() as generator_tape, tf.GradientTape() as judge_tape:
+            fake_images = gan.forward(real_images, draws)
+            seen = shown(gan, fake_images, draws, "fake")
+            fake_logits = gan.judge_fakes(real_images, seen)
+            arguments = real_images, fake_images, draws, fake_logits
+            judged = _objective(gan, "discriminator", *arguments)
+            drawn = _objective(gan, "generator", *arguments)
+        # Gradients come before the first move: the logits belong to the old weights.
+        return {
+            "discriminator": _move(gan, "discriminator", judge_tape, judged),
+            "generator": _move(gan, "generator", generator_tape, drawn),
+        }
+
+    players = "discriminator", "generator"
+    moves = accumulation.in_slices(gan, players, compute, real_images, draws)
+    for player in players:
+        _apply(gan, player, moves[player], batch)
 
 
-def _move_discriminator(gan, real_images, fake_images, draws, batch):
-    fake_images = tf.nest.map_structure(tf.stop_gradient, fake_images)
+def _turns_on_the_same_fakes(gan, real_images, draws, batch):
+    """The discriminator moves, then the generator, judged by it on the same fakes."""
+    if gan.accumulate > 1:  # they are made again: the same, from the same state
+        before = accumulation.snapshot(gan.generator.non_trainable_variables)
+        _turn_of_discriminator(gan, real_images, draws, batch)
+        accumulation.put_back(before)
+        _turn_of_generator(gan, real_images, draws, batch)
+        return
     with tf.GradientTape() as tape:
-        judged = _objective(gan, "discriminator", real_images, fake_images, draws)
-    _apply(gan, *_gradients(gan, tape, judged), batch)
+        fake_images = gan.forward(real_images, draws)
+        with tape.stop_recording():
+            move = _judge(gan, real_images, fake_images, draws)
+            _apply(gan, "discriminator", move, batch)
+        drawn = _objective(gan, "generator", real_images, fake_images, draws)
+    _apply(gan, "generator", _move(gan, "generator", tape, drawn), batch)
 
 
-def _move_generator(gan, tape, real_images, fake_images, draws, batch):
-    drawn = _objective(gan, "generator", real_images, fake_images, draws)
-    with tape.stop_recording():
-        _apply(gan, *_gradients(gan, tape, drawn), batch)
+def _turn_of_discriminator(gan, real_images, draws, batch):
+    def compute(real_images, draws):
+        fake_images = gan.forward(real_images, draws)
+        return {"discriminator": _judge(gan, real_images, fake_images, draws)}
+
+    _take_turn(gan, "discriminator", compute, real_images, draws, batch)
 
 
 def _turn_of_generator(gan, real_images, draws, batch):
+    def compute(real_images, draws):
+        with tf.GradientTape() as tape:
+            fake_images = gan.forward(real_images, draws)
+            drawn = _objective(gan, "generator", real_images, fake_images, draws)
+        return {"generator": _move(gan, "generator", tape, drawn)}
+
+    _take_turn(gan, "generator", compute, real_images, draws, batch)
+
+
+def _take_turn(gan, player, compute, real_images, draws, batch):
+    moves = accumulation.in_slices(gan, (player,), compute, real_images, draws)
+    _apply(gan, player, moves[player], batch)
+
+
+def _judge(gan, real_images, fake_images, draws) -> Move:
+    """The discriminator's move on these images."""
+    fake_images = tf.nest.map_structure(tf.stop_gradient, fake_images)
     with tf.GradientTape() as tape:
-        fake_images = gan.forward(real_images, draws)
-        _move_generator(gan, tape, real_images, fake_images, draws, batch)
+        judged = _objective(gan, "discriminator", real_images, fake_images, draws)
+    return _move(gan, "discriminator", tape, judged)
 
 
 def _objective(gan, player, real_images, fake_images, draws, *fake_logits):
-    """The player, its loss, the loss as its optimizer wants it scaled, and logs."""
+    """The player's loss, the loss as its optimizer wants it scaled, and logs."""
     hook = getattr(gan, f"{player}_objective")
     loss, logs = hook(real_images, fake_images, draws, *fake_logits)
     scaled = getattr(gan, f"{player}_optimizer").scale_loss(loss / draws.replicas)
-    return player, loss, scaled, logs
+    return loss, scaled, logs
 
 
-def _gradients(gan, tape, objective):
-    """An objective as `_apply` takes it."""
-    player, loss, scaled, logs = objective
-    variables = gan.player_variables(player)
-    return player, loss, tape.gradient(scaled, variables), variables, logs
+def _move(gan, player, tape, objective) -> Move:
+    loss, scaled, logs = objective
+    return Move(loss, tape.gradient(scaled, gan.player_variables(player)), logs)
 
 
-def _apply(gan, player, loss, gradients, variables, logs, batch):
+def _apply(gan, player, move: Move, batch):
     """Move a player, unless this step or an earlier one met a bad number."""
+    loss, gradients, logs = move
     optimizer = getattr(gan, f"{player}_optimizer")
     scale = optimizer.scale_loss(1.0)  # 1 without loss scaling
     norm = tf.linalg.global_norm(gradients) / scale
@@ -205,15 +235,15 @@ def _apply(gan, player, loss, gradients, variables, logs, batch):
     searching = scale > 1 if hasattr(optimizer, "dynamic_scale") else False
     _check(gan, f"{player}_gradients", tf.where(searching, 0.0, norm))
 
-    def move():
-        optimizer.apply(gradients, variables)
+    def move_it():
+        optimizer.apply(gradients, gan.player_variables(player))
         if player == "generator":
             _average(gan, batch)
 
     if tf.distribute.in_cross_replica_context() or _replicas() > 1:
-        move()  # an all-reduce may not stand inside a condition
+        move_it()  # an all-reduce may not stand inside a condition
     else:
-        tf.cond(tf.equal(gan.fault.value, 0), move, lambda: None)
+        tf.cond(tf.equal(gan.fault.value, 0), move_it, lambda: None)
     logs = {f"{player}_loss": loss, f"{player}_gradient_norm": norm, **logs}
     for name, value in logs.items():
         gan.trackers[name].update_state(value)
@@ -245,8 +275,3 @@ def _check(gan, name: str, value) -> None:
     gan.fault_image.assign(
         tf.where(first_bad, gan.images_seen.value, gan.fault_image.value)
     )
-
-
-def _put_back(weights_and_values) -> None:
-    for weight, value in weights_and_values:
-        weight.assign(value)

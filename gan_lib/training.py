@@ -111,6 +111,7 @@ class GAN(keras.Model):
         discriminator_steps: int = 1,
         simultaneous: bool = False,
         augment: str | float | adaptive.Augmentation | None = None,
+        accumulate: int = 1,
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
     ) -> None:
@@ -141,6 +142,9 @@ class GAN(keras.Model):
                 arXiv:2006.06676); a fixed chance in [0, 1]; or a
                 `gan_lib.adaptive.Augmentation`. Penalties ask for the slope in the
                 images before. None: no change.
+            accumulate: slices, one after the other, that each batch is computed in,
+                for large batches in little memory; `gan_lib.accumulation` says what is
+                the same and what is not. It divides the batch (of each replica).
             jit_compile: compile the step with XLA. "auto": on a GPU only; on a CPU
                 XLA is the slower one for convolutions.
             steps_per_execution: training steps in one call from Python.
@@ -160,6 +164,7 @@ class GAN(keras.Model):
         for label, value, least in (
             ("penalty_every", penalty_every, 1),
             ("discriminator_steps", discriminator_steps, 0),
+            ("accumulate", accumulate, 1),
         ):
             if value < least:
                 raise ValueError(f"Expected `{label}` >= {least}. Received: {value}")
@@ -176,7 +181,7 @@ class GAN(keras.Model):
                 'to soften. Leave them out, or choose loss="non_saturating".'
             )
         self.penalty, self.penalty_weight = penalty, penalty_weight
-        self.penalty_every = penalty_every
+        self.penalty_every, self.accumulate = penalty_every, accumulate
         self.discriminator_steps, self.simultaneous = discriminator_steps, simultaneous
         self.generator_optimizer = ready(generator_optimizer, self.generator)
         self.discriminator_optimizer = ready(

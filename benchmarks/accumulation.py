@@ -1,0 +1,88 @@
+"""Memory and time of a large batch in slices: BigGAN's step at 32 px.
+
+    python benchmarks/accumulation.py
+    python benchmarks/accumulation.py --no-record     (prints, keeps nothing)
+
+The lesson's BigGAN with 10 classes: a batch of 512 whole, in 4 and in 16 slices; a
+batch of 64 in 2 slices, which are as large as 16 of 512, so the two should need the
+same; and one of these, 32, alone. Each in a process of its own: the most memory it ever
+held minus what it held before its first step (traced by then), and the median of its
+steps after the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+WAYS = ((512, 1), (512, 4), (512, 16), (64, 2), (32, 1))
+STEPS = 4
+
+
+def resident() -> float:
+    """MB of memory this process holds now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def measure(batch: int, slices: int) -> dict[str, float]:
+    """MB above those before the first step, and seconds of a step, in this process."""
+    import numpy as np
+    import tensorflow as tf
+    from biggan_speed import lesson, pictures
+
+    from gan_lib import profiles
+
+    policy = profiles.profile("cpu").policy
+    data = tuple(tf.constant(x) for x in pictures(batch))
+    step = tf.function(lesson(policy, accumulate=slices).train_step)
+    step = step.get_concrete_function(data)
+    before = resident()
+    seconds = []
+    for _ in range(1 + STEPS):
+        begin = time.perf_counter()
+        float(step(*data)["generator_loss"])  # waits for the step
+        seconds.append(time.perf_counter() - begin)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return {
+        "memory": most - before,
+        "seconds": float(np.median(seconds[1:])),
+        "policy": policy,
+    }
+
+
+def in_own_process(batch: int, slices: int) -> dict[str, float]:
+    command = [sys.executable, __file__, "--only", str(batch), str(slices)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--no-record", action="store_true", help="only print")
+    parser.add_argument("--only", type=int, nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.only:
+        print(json.dumps(measure(*arguments.only)))
+        return
+    from record import record
+
+    for batch, slices in WAYS:
+        found = in_own_process(batch, slices)
+        what = f"batch {batch} in {slices} slice(s)"
+        note = f"32 px, {found['policy']}"
+        for name, unit in (("memory", "MB"), ("seconds", "s a step")):
+            if arguments.no_record:
+                print(f"{what}, {name}: {found[name]:.4g} {unit}; {note}", flush=True)
+            else:
+                record("accumulation", f"{what}, {name}", found[name], unit, note)
+
+
+if __name__ == "__main__":
+    main()
