@@ -33,6 +33,9 @@ DISCRIMINATOR = {
     128: (1, 2, 4, 8, 16, 16),
     256: (1, 2, 4, 8, 8, 16, 16),
 }
+# Ours, for 32 px: many channels where maps are small, as the other sizes have them.
+# The published constant width takes about five times as long a picture.
+PYRAMID = {"generator": (8, 4, 2, 1), "discriminator": (1, 2, 4, 8)}
 
 
 def build_generator(
@@ -43,6 +46,7 @@ def build_generator(
     class_dim: int = 128,
     width: int = 96,
     attention: int | None = 64,
+    pyramid: bool = False,
     dtype=None,
 ) -> keras.Model:
     """Latents (B, latent_dim) and classes (B, num_classes) -> images in [-1, 1].
@@ -60,10 +64,12 @@ def build_generator(
         class_dim: length of the class embedding that all blocks share.
         width: channels of which all maps have multiples; 96 as published.
         attention: size of the map with self-attention; None: none.
+        pyramid: at 32 px halve the channels where maps double, as at other sizes;
+            False: the same channels everywhere, as published for CIFAR-10.
         dtype: a Keras dtype policy; None: the global one.
     Raises: ValueError on an impossible size, latent length or place of attention.
     """
-    first, *widths = multiples(GENERATOR, image_size, "generator")
+    first, *widths = multiples(GENERATOR, image_size, "generator", pyramid)
     sizes = [8 << number for number in range(len(widths))]
     check_attention(attention, sizes)
     parts = len(widths) + 1
@@ -106,6 +112,7 @@ def build_discriminator(
     *,
     width: int = 96,
     attention: int | None = 64,
+    pyramid: bool = False,
     dtype=None,
 ) -> keras.Model:
     """Images (B, S, S, 3) in [-1, 1] and classes (B, num_classes) -> logits (B, 1).
@@ -117,8 +124,8 @@ def build_discriminator(
     Args: as `build_generator`; sizes 32 to 256.
     Raises: ValueError as `build_generator`.
     """
-    widths = multiples(DISCRIMINATOR, image_size, "discriminator")
-    halvings = 2 if image_size == 32 else len(widths) - 1
+    widths = multiples(DISCRIMINATOR, image_size, "discriminator", pyramid)
+    halvings = len(widths) - 1 if pyramid or image_size > 32 else 2
     sizes = [image_size >> min(number + 1, halvings) for number in range(len(widths))]
     check_attention(attention, sizes)
     images = keras.Input((image_size, image_size, 3), name="images")
@@ -214,12 +221,14 @@ def dense(units, name, use_bias=True):
     )  # fmt: skip
 
 
-def multiples(table, image_size, network):
+def multiples(table, image_size, network, pyramid=False):
     if image_size not in table:
         raise ValueError(
             f"Expected `image_size` of a BigGAN {network} to be one of "
             f"{', '.join(map(str, table))}. Received: {image_size}"
         )
+    if pyramid and image_size == 32:
+        return PYRAMID[network]
     return table[image_size]
 
 

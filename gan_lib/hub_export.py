@@ -24,7 +24,7 @@ from gan_lib import latents as latent_space
 from gan_lib.conditions import class_rows
 from gan_lib.export import portable_copy
 from gan_lib.hub_handles import is_module
-from gan_lib.models.biggan import take_statistics
+from gan_lib.models.biggan import statistics_pass, take_statistics
 
 # Both 0 and 1 belong to it, so that none of what `hub.load` allows lies outside. Steps
 # are small where truncations are: maps scale with the truncation t, variances with t^2,
@@ -89,10 +89,10 @@ def save(
     even = np.arange(max(count, num_classes)) % num_classes
     labels = np.random.default_rng(seed).permutation(even)[:count]
     rows = class_rows(labels, num_classes)
-    tables = []
+    tables, one_pass = [], statistics_pass(network)
     for truncation in truncations:
         z = latent_space.truncated(count, latent_dim, truncation, seed=seed, rule=rule)
-        take_statistics(network, z, rows, batch_size)
+        take_statistics(network, z, rows, batch_size, one_pass)
         tables.append([w.numpy() for w in _statistics(network)])
     stacked = [np.stack(rows) for rows in zip(*tables, strict=True)]
     return _write(_module(network, truncations, stacked), directory, names)

@@ -56,6 +56,22 @@ def test_probabilities_and_labels(reader):
     np.testing.assert_allclose(again["paper"], found["paper"], atol=1e-5)
 
 
+def test_features_are_what_the_heads_read_from(reader):
+    """Each head's logits are W features + b; small batches give the same."""
+    images, _ = painted(30, seed=4)
+    features = reader.features(images, batch_size=7)
+    assert features.shape == (30, 128)
+    assert features.min() >= 0
+    head = reader.network.layers[-1]
+    kernel, bias = (weight.numpy() for weight in head.weights)
+    logits = reader.network(images / np.float32(127.5) - 1)
+    expected = [value.numpy() for value in logits.values()]
+    found = features @ kernel + bias
+    assert any(
+        x.shape == found.shape and np.allclose(x, found, atol=1e-4) for x in expected
+    )
+
+
 def test_reads_through_blur_and_noise(reader):
     images, attributes = painted(200, seed=3)
     noisy = images / 127.5 - 1 + 0.08 * np.random.default_rng(0).normal(size=(8, 8, 3))

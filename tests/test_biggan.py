@@ -55,6 +55,26 @@ def test_a_small_one_has_the_count_of_its_layers():
     assert (count_trainable(generator), count_trainable(judge)) == (297_667, 265_409)
 
 
+def test_a_pyramid_has_many_channels_where_maps_are_small():
+    """4 x 4: 8 width, halved with each doubling; the discriminator the other way."""
+    options = {"width": 2, "attention": None, "pyramid": True}
+    generator = biggan_networks.build_generator(32, 3, latent_dim=8, **options)
+    judge = biggan_networks.build_discriminator(32, 3, **options)
+    places = ["block_8_conv_2", "block_16_conv_2", "block_32_conv_2"]
+    maps = [generator.get_layer(name).output.shape[1:] for name in places]
+    assert generator.get_layer("block_8_shortcut").input.shape[1:] == (4, 4, 16)
+    assert maps == [(8, 8, 8), (16, 16, 4), (32, 32, 2)]
+    maps = [judge.get_layer(f"block_{n}_conv_2").output.shape[1:] for n in range(4)]
+    assert maps == [(32, 32, 2), (16, 16, 4), (8, 8, 8), (4, 4, 16)]
+    # Other sizes are pyramids already.
+    options |= {"latent_dim": 10, "num_classes": 3}
+    plain = biggan_networks.build_generator(64, **options | {"pyramid": False})
+    assert (
+        plain.count_params()
+        == biggan_networks.build_generator(64, **options).count_params()
+    )
+
+
 def test_the_last_latents_do_not_reach_the_first_map(gan):
     """Hierarchy: each part of the latents enters at its own size."""
     generator = gan.generator

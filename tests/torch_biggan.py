@@ -1,4 +1,4 @@
-"""BigGAN's networks for 32 px and its training step, written plainly in PyTorch.
+"""BigGAN's pyramids for 32 px and their training step, written plainly in PyTorch.
 
 The networks of `gan_lib.biggan_networks` without attention, whose names the parts
 have; classes are rows of weights here too.
@@ -13,7 +13,7 @@ import torch_stylegan2
 from torch import nn
 from torch.nn import functional
 
-from gan_lib.biggan_networks import DISCRIMINATOR, GENERATOR
+from gan_lib.biggan_networks import PYRAMID
 
 
 class Spectral(nn.Module):
@@ -69,7 +69,7 @@ class ConditionalNorm(nn.Module):
 class Generator(nn.Module):
     def __init__(self, num_classes, *, latent_dim, class_dim, width):
         super().__init__()
-        first, *widths = (width * m for m in GENERATOR[32])
+        first, *widths = (width * m for m in PYRAMID["generator"])
         self.sizes = [8 << number for number in range(len(widths))]
         chunk = latent_dim // (len(widths) + 1)
         self.chunk, self.latent_dim = chunk, latent_dim
@@ -110,13 +110,12 @@ def doubled(x):
 
 
 class Discriminator(nn.Module):
-    halvings = 2
-
     def __init__(self, num_classes, *, width):
         super().__init__()
         self.parts = nn.ModuleDict()
-        self.count, before = len(DISCRIMINATOR[32]), 3
-        for number, multiple in enumerate(DISCRIMINATOR[32]):
+        multiples, before = PYRAMID["discriminator"], 3
+        self.halvings = len(multiples) - 1
+        for number, multiple in enumerate(multiples):
             name, after = f"block_{number}", width * multiple
             self.parts[f"{name}_conv_1"] = Conv(before, after, 3)
             self.parts[f"{name}_conv_2"] = Conv(after, after, 3)
@@ -128,7 +127,7 @@ class Discriminator(nn.Module):
 
     def forward(self, images, classes):
         parts, x = self.parts, images
-        for number in range(self.count):
+        for number in range(self.halvings + 1):
             name, short = f"block_{number}", x
             x = parts[f"{name}_conv_1"](x.relu() if number else x).relu_()
             x = parts[f"{name}_conv_2"](x)

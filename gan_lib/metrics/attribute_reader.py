@@ -87,18 +87,33 @@ class AttributeReader:
         Returns: {name: float32 (n, K)}, rows of sum 1, columns as `classes`.
         Raises: ValueError on another size, shape or range.
         """
+        found: dict[str, list[np.ndarray]] = {name: [] for name in self.classes}
+        for batch in self._in_batches(images, batch_size):
+            for name, logits in self.network(batch, training=False).items():
+                found[name].append(special.softmax(logits.numpy(), axis=-1))
+        return {name: np.concatenate(parts) for name, parts in found.items()}
+
+    def features(self, images: Any, *, batch_size: int = 64) -> np.ndarray:
+        """What the heads read from: float32 (n, 128), at least 0.
+
+        Features that know these drawings and nothing else. `kid` and
+        `precision_recall` take them; values by other features are not comparable.
+        Args and Raises: as `__call__`.
+        """
+        # All heads read the same, and they are the last layers.
+        trunk = keras.Model(self.network.input, self.network.layers[-1].input)
+        batches = self._in_batches(images, batch_size)
+        return np.concatenate([trunk(x, training=False).numpy() for x in batches])
+
+    def _in_batches(self, images: Any, batch_size: int):
         images, size = levels(images), self.network.input_shape[1]
         if images.shape[1:3] != (size, size):
             raise ValueError(
                 f"images: this reader was trained on {size} x {size} px, got "
                 f"{images.shape[1]} x {images.shape[2]}. Train one for that size."
             )
-        found: dict[str, list[np.ndarray]] = {name: [] for name in self.classes}
         for start in range(0, len(images), batch_size):
-            batch = to_float(images[start : start + batch_size])
-            for name, logits in self.network(batch, training=False).items():
-                found[name].append(special.softmax(logits.numpy(), axis=-1))
-        return {name: np.concatenate(parts) for name, parts in found.items()}
+            yield to_float(images[start : start + batch_size])
 
     def labels(self, images: Any) -> dict[str, np.ndarray]:
         """The most probable value of each attribute, {name: n values}."""

@@ -100,6 +100,10 @@ class ClassReader:
         """
         return self.reader(images, batch_size=batch_size)[_NAME]
 
+    def features(self, images: Any, *, batch_size: int = 64) -> np.ndarray:
+        """float32 (n, 128), see `AttributeReader.features`."""
+        return self.reader.features(images, batch_size=batch_size)
+
 
 def class_accuracy(
     classifier: Callable[[Any], np.ndarray], images: Any, labels: Any

@@ -6,6 +6,7 @@ Brock, Donahue and Simonyan 2019, arXiv:1809.11096; its networks are in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -174,28 +175,49 @@ def standing_statistics(
 
 
 def take_statistics(
-    network: keras.Model, latents: np.ndarray, classes: np.ndarray, batch_size: int
+    network: keras.Model,
+    latents: np.ndarray,
+    classes: np.ndarray,
+    batch_size: int,
+    one_pass: Callable | None = None,
 ) -> None:
-    """Give a generator the statistics of these latents; see `standing_statistics`."""
-    passes = len(latents) // batch_size
-    norms = list(_batch_norms(network))
+    """Give a generator the statistics of these latents; see `standing_statistics`.
+
+    `one_pass`: the network's `statistics_pass`, to compile it once for many calls.
+    """
+    one_pass = one_pass or statistics_pass(network)
     kept = [
         w for w in network.non_trainable_weights if not w.name.startswith("moving_")
     ]
     values = [w.numpy() for w in kept]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:  # a large old value would round small new ones away
+    for norm in _batch_norms(network):  # a large old value would round new ones away
         norm.moving_mean.assign(np.zeros(norm.moving_mean.shape))
         norm.moving_variance.assign(np.zeros(norm.moving_variance.shape))
-    for number in range(passes):
+    for number in range(len(latents) // batch_size):
         rows = slice(number * batch_size, (number + 1) * batch_size)
-        for norm in norms:
-            norm.momentum = number / (number + 1)  # the mean of all passes so far
-        network([latents[rows], classes[rows]], training=True)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+        # The mean of all passes so far.
+        one_pass(latents[rows], classes[rows], np.float32(number / (number + 1)))
     for weight, value in zip(kept, values, strict=True):
         weight.assign(value)  # what else a training call moves: spectral norms' u
+
+
+def statistics_pass(network: keras.Model) -> Callable:
+    """A compiled call (latents, classes, momentum) that moves running averages.
+
+    moving <- momentum moving + (1 - momentum) those of this batch
+    """
+    norms = list(_batch_norms(network))
+
+    @tf.function
+    def one_pass(latents, classes, momentum):
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = momentum  # while it is traced: an argument, not a number
+        network([latents, classes], training=True)
+        for norm, number in zip(norms, momenta, strict=True):
+            norm.momentum = number
+
+    return one_pass
 
 
 def _batch_norms(layer):
@@ -206,11 +228,12 @@ def _batch_norms(layer):
 
 # Our settings for minutes instead of days, for `biggan(..., **LAPTOP)`.
 LAPTOP: dict[str, Any] = {
-    "latent_dim": 80,
+    "latent_dim": 120,
     "class_dim": 32,
     "width": 16,
     "attention": None,
-    "rates": (2e-4, 2e-4),
+    "pyramid": True,
+    "rates": (1e-3, 2e-3),
 }
 
 
@@ -222,6 +245,7 @@ def biggan(
     class_dim: int = 128,
     width: int = 96,
     attention: int | None = 64,
+    pyramid: bool = False,
     rates: tuple[float, float] = (5e-5, 2e-4),
     orthogonal_weight: float = 0.0,
     ema_half_life_kimg: float = 5.0,
@@ -243,7 +267,8 @@ def biggan(
     The rest: see `biggan_networks.build_generator` and `build_discriminator`.
     """
     keras.utils.set_random_seed(seed)
-    shared = {"width": width, "attention": attention, "dtype": dtype}
+    shared = {"width": width, "attention": attention, "pyramid": pyramid}
+    shared["dtype"] = dtype
     gan = BigGAN(
         biggan_networks.build_generator(
             image_size,
