@@ -167,6 +167,27 @@ LESSONS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "gpu": {"batch_size": 64, "width": 32, "kimg": 3_000, "ablation_kimg": 200},
     },
+    "biggan": {
+        "smoke": {
+            "image_size": 32,
+            "width": 4,
+            "batch_size": 8,
+            "kimg": 0.064,
+            "tick_kimg": 0.016,
+            "ablation_kimg": 0.032,
+        },
+        "cpu": {
+            "image_size": 32,
+            "batch_size": 16,
+            "width": 16,
+            "kimg": 64,
+            "training_minutes": 4,
+            "tick_kimg": 0.8,
+            "ablation_kimg": 8,
+            "ablation_seconds": 20,
+        },
+        "gpu": {"width": 32, "ablation_kimg": 60},
+    },
     "ugatit": {
         "smoke": {
             "image_size": 32,
