@@ -34,7 +34,7 @@ DISCRIMINATOR = {
     256: (1, 2, 4, 8, 8, 16, 16),
 }
 # Ours, for 32 px: many channels where maps are small, as the other sizes have them.
-# The published constant width takes several times as long (benchmarks/biggan_speed.py).
+# The published constant width takes three times as long (benchmarks/biggan_speed.py).
 PYRAMID = {"generator": (8, 4, 2, 1), "discriminator": (1, 2, 4, 8)}
 
 

@@ -149,7 +149,14 @@ def orthogonal_penalty(kernels: Sequence[Tensor]) -> tf.Tensor:
     total = tf.zeros(())
     for kernel in kernels:
         kernel = tf.cast(kernel, "float32")
-        rows = tf.reshape(kernel, (-1, kernel.shape[-1]))  # W^T
+        rows = tf.reshape(kernel, (-1, kernel.shape[-1]))  # W^T, (rest, filters)
+        if rows.shape[0] < rows.shape[1]:
+            # W^T W has as large a norm as W W^T, and is the smaller one here.
+            products = tf.matmul(rows, rows, transpose_b=True)
+            lengths = tf.reduce_sum(tf.square(rows), 0)  # the diagonal of W W^T
+            total += tf.reduce_sum(tf.square(products))
+            total -= tf.reduce_sum(tf.square(lengths))
+            continue
         products = tf.matmul(rows, rows, transpose_a=True)  # (filters, filters)
         others = products - tf.linalg.diag(tf.linalg.diag_part(products))
         total += tf.reduce_sum(tf.square(others))

@@ -196,7 +196,7 @@ def test_path_lengths_of_a_linear_map():
 
 def test_orthogonal_penalty():
     rng = np.random.default_rng(4)
-    kernels = [rng.normal(size=shape) for shape in ((3, 3, 4, 5), (7, 6))]
+    kernels = [rng.normal(size=shape) for shape in ((3, 3, 4, 5), (7, 6), (3, 8))]
     expected = 0.0
     for kernel in kernels:
         w = kernel.reshape(-1, kernel.shape[-1]).T
