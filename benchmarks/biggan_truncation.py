@@ -92,6 +92,25 @@ def draw(module, path: Path) -> None:
     Image.fromarray(sheet).save(path, quality=85)
 
 
+def trained(data, settings: dict, reader, readers) -> dict:
+    """Train, measure without truncation, write the module; the settings with kimg."""
+    gan = train(data, settings["minutes"], settings["seed"], settings["width"])
+    settings = settings | {"kimg": gan.kimg}
+    hub_export.save(gan.ema_generator, FOLDER / "module", class_names=data.class_names)
+    (FOLDER / "training.json").write_text(json.dumps(settings))
+    labels = np.arange(2_000) % len(data.class_names)
+    whole = to_uint8(gan.generate(len(labels), labels, seed=7))
+    share = 100 * metrics.class_accuracy(reader, whole, labels)
+    note = as_note(settings)
+    record("BigGAN truncation", "class read, not truncated", share, "%", note)
+    measure("not truncated", whole, readers, note)
+    return settings
+
+
+def as_note(settings: dict) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in settings.items())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=24)
@@ -99,12 +118,11 @@ def main():
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--measure", action="store_true", help="train nothing")
-    arguments = parser.parse_args()
+    settings = vars(parser.parse_args())
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    if arguments.measure:
+    only_measure = settings.pop("measure")
+    if only_measure:
         settings = json.loads((FOLDER / "training.json").read_text())
-    else:
-        settings = {k: v for k, v in vars(arguments).items() if k != "measure"}
     data = style_classes(settings["size"], 10_000)
     reader = metrics.ClassReader.train(data.images, data.labels, data.class_names)
     unseen = style_classes(settings["size"], 2_000, split="test").images
@@ -113,23 +131,11 @@ def main():
         "lite0": (network, network(unseen)),
         "the reader": (reader.features, reader.features(unseen)),
     }
-    if not arguments.measure:
-        gan = train(data, settings["minutes"], settings["seed"], settings["width"])
-        settings["kimg"] = gan.kimg
-        hub_export.save(
-            gan.ema_generator, FOLDER / "module", class_names=data.class_names
-        )
-        (FOLDER / "training.json").write_text(json.dumps(settings))
-    note = ", ".join(f"{name} {value:g}" for name, value in settings.items())
+    if not only_measure:
+        settings = trained(data, settings, reader, readers)
     module = hub.load(FOLDER / "module")
     draw(module, FIGURES / f"07_truncation_{settings['size']}_px.jpg")
-    if not arguments.measure:
-        labels = np.arange(2_000) % len(data.class_names)
-        whole = to_uint8(gan.generate(len(labels), labels, seed=7))
-        share = 100 * metrics.class_accuracy(reader, whole, labels)
-        record("BigGAN truncation", "class read, not truncated", share, "%", note)
-        measure("not truncated", whole, readers, note)
-    sweep(module, readers, note)
+    sweep(module, readers, as_note(settings))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan_lib import biggan_deep_networks, biggan_networks, penalties, step
+from gan_lib.accumulation import put_back, snapshot
 from gan_lib.conditions import class_rows
 from gan_lib.optimizers import Adam
 from gan_lib.randomness import Draws
@@ -186,10 +187,9 @@ def take_statistics(
     `one_pass`: the network's `statistics_pass`, to compile it once for many calls.
     """
     one_pass = one_pass or statistics_pass(network)
-    kept = [
+    kept = snapshot(
         w for w in network.non_trainable_weights if not w.name.startswith("moving_")
-    ]
-    values = [w.numpy() for w in kept]
+    )
     for norm in _batch_norms(network):  # a large old value would round new ones away
         norm.moving_mean.assign(np.zeros(norm.moving_mean.shape))
         norm.moving_variance.assign(np.zeros(norm.moving_variance.shape))
@@ -197,8 +197,7 @@ def take_statistics(
         rows = slice(number * batch_size, (number + 1) * batch_size)
         # The mean of all passes so far.
         one_pass(latents[rows], classes[rows], np.float32(number / (number + 1)))
-    for weight, value in zip(kept, values, strict=True):
-        weight.assign(value)  # what else a training call moves: spectral norms' u
+    put_back(kept)  # what else a training call moves: spectral norms' u
 
 
 def statistics_pass(network: keras.Model) -> Callable:
