@@ -152,7 +152,7 @@ gan = class_gans.biggan(p.image_size, len(names), **settings)
 for network in (gan.generator, gan.discriminator):
     print(f"{network.name:>14}: {network.count_params():,}")
 told = [
-    weight.value.shape.num_elements()
+    int(ops.size(weight))
     for weight in gan.generator.trainable_weights
     if "/gain/" in weight.path or "/bias/" in weight.path
 ]
