@@ -27,10 +27,10 @@ _SMALL = tuple(bytes([value]) for value in range(128))
 def write_record(file: BinaryIO, payload: bytes) -> None:
     """Append one record."""
     length = struct.pack("<Q", len(payload))
-    file.write(length + _checksum(length) + payload + _checksum(payload))
+    file.write(length + checksum(length) + payload + checksum(payload))
 
 
-def _checksum(data: bytes) -> bytes:
+def checksum(data: bytes) -> bytes:
     crc = google_crc32c.value(data)
     rotated = crc >> 15 | crc << 17
     return struct.pack("<I", rotated + 0xA282EAD8 & 0xFFFFFFFF)
