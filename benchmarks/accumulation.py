@@ -14,26 +14,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
-import subprocess
-import sys
-import time
-from pathlib import Path
+
+import peak_memory
 
 WAYS = ((512, 1), (512, 4), (512, 16), (64, 2), (32, 1))
 STEPS = 4
 
 
-def resident() -> float:
-    """MB of memory this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def measure(batch: int, slices: int) -> dict[str, float]:
+def measure(batch: int, slices: int) -> dict:
     """MB above those before the first step, and seconds of a step, in this process."""
-    import numpy as np
     import tensorflow as tf
     from biggan_speed import lesson, pictures
 
@@ -41,26 +30,8 @@ def measure(batch: int, slices: int) -> dict[str, float]:
 
     policy = profiles.profile("cpu").policy
     data = tuple(tf.constant(x) for x in pictures(batch))
-    step = tf.function(lesson(policy, accumulate=slices).train_step)
-    step = step.get_concrete_function(data)
-    before = resident()
-    seconds = []
-    for _ in range(1 + STEPS):
-        begin = time.perf_counter()
-        float(step(*data)["generator_loss"])  # waits for the step
-        seconds.append(time.perf_counter() - begin)
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    return {
-        "memory": most - before,
-        "seconds": float(np.median(seconds[1:])),
-        "policy": policy,
-    }
-
-
-def in_own_process(batch: int, slices: int) -> dict[str, float]:
-    command = [sys.executable, __file__, "--only", str(batch), str(slices)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return json.loads(output.splitlines()[-1])
+    found = peak_memory.of_steps(lesson(policy, accumulate=slices), data, STEPS)
+    return found | {"policy": policy}
 
 
 def main():
@@ -74,7 +45,7 @@ def main():
     from record import record
 
     for batch, slices in WAYS:
-        found = in_own_process(batch, slices)
+        found = peak_memory.in_own_process(__file__, (batch, slices))
         what = f"batch {batch} in {slices} slice(s)"
         note = f"32 px, {found['policy']}"
         for name, unit in (("memory", "MB"), ("seconds", "s a step")):

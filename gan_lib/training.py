@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gan_lib import adaptive, export, losses, session, step
+from gan_lib import adaptive, export, losses, rematerialization, session, step
 from gan_lib.latents import sample
 from gan_lib.optimizers import ready
 from gan_lib.randomness import Draws
@@ -112,6 +112,7 @@ class GAN(keras.Model):
         simultaneous: bool = False,
         augment: str | float | adaptive.Augmentation | None = None,
         accumulate: int = 1,
+        rematerialize: bool = False,
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 1,
     ) -> None:
@@ -145,11 +146,15 @@ class GAN(keras.Model):
             accumulate: slices, one after the other, that each batch is computed in,
                 for large batches in little memory; `gan_lib.accumulation` says what is
                 the same and what is not. It divides the batch (of each replica).
+            rematerialize: forget the networks' maps and compute them again when the
+                gradient needs them: less memory, the same step, a second pass forward;
+                see `gan_lib.rematerialization`.
             jit_compile: compile the step with XLA. "auto": on a GPU only; on a CPU
                 XLA is the slower one for convolutions.
             steps_per_execution: training steps in one call from Python.
         Raises: ValueError on an unknown loss, penalty or augmentation, a factor below
-            1, labels for a loss that takes none, or `augment` for a model of pairs.
+            1, labels for a loss that takes none, `augment` for a model of pairs, or
+            `rematerialize` for networks whose layers cannot be seen.
         """
         super().compile(
             optimizer=None,
@@ -188,7 +193,13 @@ class GAN(keras.Model):
             discriminator_optimizer, self.discriminator
         )
         adaptive.attach(self, augment)
+        self.rematerialize = rematerialize
+        rematerialization.attach(self)
         self.trackers = {name: keras.metrics.Mean(name) for name in self.log_names}
+
+    def make_train_function(self, force=False):
+        rematerialization.attach(self)  # networks that grow are new ones at each size
+        return super().make_train_function(force)
 
     @property
     def metrics(self):
