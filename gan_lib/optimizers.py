@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from gan_lib.layers import cpu_kernels
+
 
 @keras.saving.register_keras_serializable("gan_lib")
 class Adam(keras.optimizers.Adam):
@@ -40,6 +42,7 @@ class Adam(keras.optimizers.Adam):
             gradient += self.l2 * keras.ops.cast(variable, gradient.dtype)
         if (
             self.amsgrad
+            or not cpu_kernels.tuned()
             or not isinstance(gradient, tf.Tensor)
             or tf.distribute.has_strategy()
         ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from gan_lib.layers import cpu_kernels
+from gan_lib.layers import cpu_kernels, few_channels
 
 
 @keras.saving.register_keras_serializable("gan_lib")
@@ -31,6 +31,8 @@ class Conv2D(keras.layers.Conv2D):
         map_height = self.compute_output_shape(inputs.shape)[1]
         if cpu_kernels.wants_matmul_gradient(self, inputs, map_height):
             return cpu_kernels.conv2d(inputs, kernel, self.strides, self.padding)
+        if few_channels.wanted(self, inputs, inputs.shape[-1]):
+            return few_channels.conv2d(inputs, kernel, self.strides, self.padding)
         return super().convolution_op(inputs, kernel)
 
 
@@ -98,6 +100,9 @@ class UpsampleConv2D(keras.layers.Conv2D):
 
     def upsample_with(self, inputs, kernel):
         """What `call` does, with a kernel (k, k, C, filters) of the caller's."""
+        if not cpu_kernels.tuned():
+            twins = keras.ops.repeat(keras.ops.repeat(inputs, 2, axis=1), 2, axis=2)
+            return _finish(self, self.convolution_op(twins, kernel))
         kernel = _merge_twins(kernel)
         size = tuple(self.compute_output_shape(inputs.shape)[1:3])
         return _finish(self, _transpose(self, inputs, kernel, (2, 2), "same", size))
@@ -155,6 +160,8 @@ def _transpose(layer, inputs, kernel, strides, padding: str, size: tuple):
         layer, inputs, inputs.shape[1]
     ):
         return cpu_kernels.conv2d_transpose(inputs, kernel, size, strides, padding)
+    if output_padding is None and few_channels.wanted(layer, inputs, kernel.shape[2]):
+        return few_channels.conv2d_transpose(inputs, kernel, size, strides, padding)
     return keras.ops.conv_transpose(
         inputs,
         kernel,

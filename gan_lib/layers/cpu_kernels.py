@@ -5,11 +5,16 @@ not when the map is small and the channels are many (the middle of every GAN): t
 the gradient of the kernel is several times slower than one matrix product over the
 unrolled patches, which is how it is written here. The values are the same up to
 rounding; `tests/test_layers.py` checks that.
+
+`GAN_TUNED=0` in the environment, before a step is traced, turns all of it off, and the
+other kernels that ask `tuned` or `on_cpu`: layers and optimizers then compute as
+Keras's own do.
 """
 
 from __future__ import annotations
 
 import functools
+import os
 
 import keras
 import tensorflow as tf
@@ -21,9 +26,18 @@ LARGEST_SMALL_MAP = 8
 LARGEST_TINY_MAP = 4
 
 
-@functools.cache
+def tuned() -> bool:
+    """Are faster ways to compute the same allowed? The one switch; see above."""
+    return os.environ.get("GAN_TUNED", "1") != "0"
+
+
 def on_cpu() -> bool:
-    """True when TensorFlow is the backend and sees no GPU: the one switch."""
+    """Should layers take their CPU kernels: `tuned`, and TensorFlow sees no GPU?"""
+    return tuned() and _without_gpu()
+
+
+@functools.cache
+def _without_gpu() -> bool:
     return keras.backend.backend() == "tensorflow" and not (
         tf.config.list_physical_devices("GPU")
     )
@@ -56,7 +70,7 @@ def wants_matmul_gradient(layer, inputs, map_height: int | None) -> bool:
     )
 
 
-class _Tiling:
+class Tiling:
     """How a convolution's large map (H, W) falls into stride-sized tiles.
 
     Cut into tiles of one stride, a k x k kernel with stride s covers P = ceil(k / s)
@@ -149,18 +163,18 @@ class _Tiling:
         return [(before, max(0, after)) for before, after in self.padding]
 
 
-def _gather(large, kernel, tiling: _Tiling):
+def gather(large, kernel, tiling: Tiling):
     """The convolution: (B, H, W, C) -> (B, H', W', D)."""
     return tiling.unroll(large) @ tiling.flatten_kernel(kernel)
 
 
-def _scatter(small, kernel, tiling: _Tiling):
+def scatter(small, kernel, tiling: Tiling):
     """Its transpose: (B, H', W', D) -> (B, H, W, C)."""
     rows = tiling.flatten_kernel(kernel)
     return tiling.fold(tf.matmul(small, rows, transpose_b=True))
 
 
-def _kernel_gradient(large, small, tiling: _Tiling):
+def _kernel_gradient(large, small, tiling: Tiling):
     """dW[i, j, c, d] = sum_{b, h, w} large[b, s h + i, s w + j, c] small[b, h, w, d]"""
     patches = tiling.unroll(large)
     patches = tf.reshape(patches, (-1, patches.shape[-1]))  # (B H' W', P Q s s C)
@@ -173,16 +187,16 @@ def conv2d(inputs, kernel, strides: tuple[int, int], padding: str) -> tf.Tensor:
     """`tf.nn.conv2d`, with matrix products where they are faster."""
     name = padding.upper()
     kernel = tf.convert_to_tensor(kernel, inputs.dtype)
-    tiling = _Tiling(tuple(inputs.shape[1:3]), kernel.shape[:2], strides, padding)
+    tiling = Tiling(tuple(inputs.shape[1:3]), kernel.shape[:2], strides, padding)
     tiny = tiling.steps[0] <= LARGEST_TINY_MAP
 
     @tf.custom_gradient
     def op(x, w):
-        outputs = _gather(x, w, tiling) if tiny else tf.nn.conv2d(x, w, strides, name)
+        outputs = gather(x, w, tiling) if tiny else tf.nn.conv2d(x, w, strides, name)
 
         def gradient(upstream):
             if tiny:
-                dx = _scatter(upstream, w, tiling)
+                dx = scatter(upstream, w, tiling)
             else:
                 dx = tf.nn.conv2d_transpose(upstream, w, tf.shape(x), strides, name)
             return dx, _kernel_gradient(x, upstream, tiling)
@@ -198,13 +212,13 @@ def conv2d_transpose(
     """`tf.nn.conv2d_transpose` to (B, *size, C), with matrix products if faster."""
     name = padding.upper()
     kernel = tf.convert_to_tensor(kernel, inputs.dtype)
-    tiling = _Tiling(size, kernel.shape[:2], strides, padding)
+    tiling = Tiling(size, kernel.shape[:2], strides, padding)
     tiny = tiling.steps[0] <= LARGEST_TINY_MAP
 
     @tf.custom_gradient
     def op(x, w):
         if tiny:
-            outputs = _scatter(x, w, tiling)
+            outputs = scatter(x, w, tiling)
         else:
             shape = (tf.shape(x)[0], *size, w.shape[2])
             outputs = tf.nn.conv2d_transpose(x, w, shape, strides, name)
@@ -212,7 +226,7 @@ def conv2d_transpose(
         def gradient(upstream):
             upstream = tf.ensure_shape(upstream, [None, *size, w.shape[2]])
             if tiny:
-                dx = _gather(upstream, w, tiling)
+                dx = gather(upstream, w, tiling)
             else:
                 dx = tf.nn.conv2d(upstream, w, strides, name)
             return dx, _kernel_gradient(upstream, x, tiling)
