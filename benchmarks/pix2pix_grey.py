@@ -72,7 +72,7 @@ def main():
             for name, images in (shown | {"truth": test.target}).items()
         }
     )
-    figure.savefig(folder / "pix2pix_grey.png", bbox_inches="tight")
+    figure.savefig(folder / "pix2pix_grey.png", bbox_inches="tight", dpi=170)
 
 
 if __name__ == "__main__":
