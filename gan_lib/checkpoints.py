@@ -18,7 +18,7 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -118,7 +118,7 @@ class Checkpoints:
             named = _NAME.fullmatch(path.name)
             try:
                 if named and _digest(path) == named[2]:
-                    return _read_arrays(path)
+                    return unpack(path)
             except OSError as error:  # the drive's fault, perhaps for a moment only
                 warnings.warn(
                     f"{path.name} cannot be read ({error}); it stays as it is, and "
@@ -142,19 +142,25 @@ class Checkpoints:
         return None
 
 
-def _write_arrays(path: Path, arrays, metadata) -> str:
+def pack(file: BinaryIO, arrays, metadata) -> None:
+    """Write named arrays and what is said of them, as a checkpoint has them."""
     text = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
+    np.savez(file, **{_METADATA: text}, **arrays)
+
+
+def unpack(file: BinaryIO | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and metadata of `pack`."""
+    with np.load(file, allow_pickle=False) as content:
+        arrays = {name: content[name] for name in content.files}
+    return arrays, json.loads(arrays.pop(_METADATA).tobytes())
+
+
+def _write_arrays(path: Path, arrays, metadata) -> str:
     with path.open("wb") as file:
-        np.savez(file, **{_METADATA: text}, **arrays)
+        pack(file, arrays, metadata)
         file.flush()
         os.fsync(file.fileno())
     return _digest(path)
-
-
-def _read_arrays(path: Path):
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    return arrays, json.loads(arrays.pop(_METADATA).tobytes())
 
 
 def _digest(path: Path) -> str:

@@ -8,9 +8,10 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
-import tqdm
 
+from gan_lib import workers
 from gan_lib.checkpoints import Checkpoints
+from gan_lib.progress import Progress
 from gan_lib.step import FAULTS
 
 
@@ -26,12 +27,16 @@ def run(
     if kimg <= 0:
         raise ValueError(f"Expected `kimg` > 0. Received: {kimg}")
     batch_size = _batch_size(data, gan.batch_names)
+    workers.prepare(gan, batch_size)
+    several = workers.are_several(gan.distribute_strategy)
+    is_chief = workers.is_chief(gan.distribute_strategy)
     per_call = gan.steps_per_execution
     steps_per_tick = (tick_kimg or kimg / 50) * 1000 / batch_size
     steps_per_tick = max(1, round(steps_per_tick / per_call)) * per_call
     keeper = None
     if resume is not None:
-        keeper = _Keeper(Checkpoints(resume), checkpoint_minutes, batch_size)
+        checkpoints = Checkpoints(resume) if is_chief else None
+        keeper = _Keeper(checkpoints, checkpoint_minutes, batch_size)
         keeper.restore(gan)
     done = int(gan.images_seen.numpy()) // batch_size
     if int(gan.images_seen.numpy()) % batch_size:
@@ -43,14 +48,15 @@ def run(
     ticks = math.ceil(kimg * 1000 / batch_size / steps_per_tick)
     late = done % steps_per_tick  # only after a change of the tick's length
     steps_left = max(0, ticks * steps_per_tick - done)
-    dataset = _dataset(data, done)
-    progress = [] if verbose == 0 else [_Progress(ticks * steps_per_tick, batch_size)]
+    dataset = workers.shared(gan, _dataset(data, done), batch_size)
+    shows = verbose != 0 and is_chief
     inner = [
         _Watch(gan, steps_per_tick),
         *callbacks,
         *([keeper] if keeper else []),
         *([_Deadline(max_minutes)] if max_minutes is not None else []),
-        *progress,
+        *([Progress(ticks * steps_per_tick, batch_size)] if shows else []),
+        *([workers.Together(gan.distribute_strategy)] if several else []),
     ]
     if steps_left:
         keras_fit(
@@ -162,9 +168,12 @@ class _Watch(keras.callbacks.Callback):
 
 
 class _Keeper(keras.callbacks.Callback):
-    """Restores the newest checkpoint and makes new ones at the end of ticks."""
+    """Restores the newest checkpoint and makes new ones at the end of ticks.
 
-    def __init__(self, checkpoints: Checkpoints, minutes: float, batch_size: int):
+    `checkpoints`: None on workers that are not the chief, who get what it restores.
+    """
+
+    def __init__(self, checkpoints: Checkpoints | None, minutes: float, batch_size):
         super().__init__()
         self.checkpoints, self.minutes = checkpoints, minutes
         self.batch_size = batch_size
@@ -172,7 +181,8 @@ class _Keeper(keras.callbacks.Callback):
         self.saved_image = -1
 
     def restore(self, gan) -> None:
-        found = self.checkpoints.load_newest()
+        load = self.checkpoints.load_newest if self.checkpoints else None
+        found = workers.loaded_by_chief(gan.distribute_strategy, load)
         if found is None:
             return
         arrays, metadata = found
@@ -180,7 +190,7 @@ class _Keeper(keras.callbacks.Callback):
         load_state(gan, arrays)
         gan.history_rows = metadata["history"]
         self.saved_image = int(gan.images_seen.numpy())
-        if self.saved_image == before:
+        if self.saved_image == before or self.checkpoints is None:
             return  # the same training goes on, as a growing one at its next size
         print(f"Resumed at {gan.kimg:g} kimg from {self.checkpoints.directory}")
 
@@ -192,6 +202,8 @@ class _Keeper(keras.callbacks.Callback):
         self._save()
 
     def _save(self):
+        if self.checkpoints is None:
+            return
         image = int(self.model.images_seen.numpy())
         if image == self.saved_image or int(self.model.fault.numpy()):
             return
@@ -216,36 +228,6 @@ class _Deadline(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if time.monotonic() >= self.ends_at:
             self.model.stop_training = True
-
-
-class _Progress(keras.callbacks.Callback):
-    """A text progress bar in images, with the two losses, that costs no syncs."""
-
-    def __init__(self, steps: int, batch_size: int):
-        super().__init__()
-        self.total, self.batch_size = steps * batch_size, batch_size
-
-    def on_train_begin(self, logs=None):
-        self.bar = tqdm.tqdm(
-            total=self.total, unit="img", unit_scale=True, mininterval=1, ncols=100,
-            initial=int(self.model.images_seen.numpy()),
-        )  # fmt: skip
-
-    def on_train_batch_end(self, batch, logs=None):
-        # `batch` counts steps within the tick and may jump by several.
-        self.bar.update((batch + 1 - self.step) * self.batch_size)
-        self.step = batch + 1
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.step = 0
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.bar.set_postfix_str(
-            f"D {logs['discriminator_loss']:.2f} G {logs['generator_loss']:.2f}"
-        )
-
-    def on_train_end(self, logs=None):
-        self.bar.close()
 
 
 def state(gan) -> dict[str, np.ndarray]:

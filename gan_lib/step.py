@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gan_lib import accumulation, penalties
+from gan_lib import accumulation, penalties, replicas
 from gan_lib.accumulation import Move
 from gan_lib.randomness import Draws
 
@@ -27,7 +27,7 @@ def train(gan, real_images):
             one length, in a tuple.
     Returns: dict of running means, one for each of `gan.log_names`.
     """
-    draws = _draws(gan)
+    draws = replicas.draws(gan.seed_generator.next())
     batch = _batch_size(real_images) * draws.replicas
     running = accumulation.snapshot(
         weight
@@ -35,7 +35,18 @@ def train(gan, real_images):
         for weight in player.non_trainable_weights
     )
     total = tf.add_n([tf.reduce_sum(batch) for batch in tf.nest.flatten(real_images)])
-    _check(gan, "real_images", total)
+    _check(gan, "real_images", *replicas.total([total]))
+    with replicas.own_seeds(gan, draws):
+        _take_turns(gan, real_images, draws, batch)
+    # A bad batch must not stay in batch-norm averages.
+    sound = tf.equal(gan.fault.value, 0)
+    tf.cond(sound, lambda: None, lambda: accumulation.put_back(running))
+    gan.images_seen.assign_add(batch)
+    return {name: tracker.result() for name, tracker in gan.trackers.items()}
+
+
+def _take_turns(gan, real_images, draws, batch):
+    """Who moves in this step, and in which order."""
     if gan.discriminator_steps == 0:
         _turn_of_generator(gan, real_images, draws, batch)
     elif gan.simultaneous:
@@ -45,16 +56,12 @@ def train(gan, real_images):
     else:
         _turn_of_discriminator(gan, real_images, draws, batch)
         number = gan.images_seen.value // batch + 1
-        tf.cond(
-            number % gan.discriminator_steps == 0,
-            lambda: _turn_of_generator(gan, real_images, draws, batch),
-            lambda: None,
-        )
-    if _replicas() == 1:  # a bad batch must not stay in batch-norm averages
-        sound = tf.equal(gan.fault.value, 0)
-        tf.cond(sound, lambda: None, lambda: accumulation.put_back(running))
-    gan.images_seen.assign_add(batch)
-    return {name: tracker.result() for name, tracker in gan.trackers.items()}
+
+        def follow(real_images, draws):
+            _turn_of_generator(gan, real_images, draws, batch)
+
+        due = number % gan.discriminator_steps == 0
+        replicas.when(due, follow, real_images, draws)
 
 
 def shown(gan, images, draws: Draws, name: str):
@@ -129,14 +136,6 @@ def lazily(gan, every: int, real_images, draws: Draws, compute):
 
 def _batch_size(real_images):
     return tf.shape(tf.nest.flatten(real_images)[0], tf.int64)[0]
-
-
-def _draws(gan) -> Draws:
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return Draws(gan.seed_generator.next())
-    replica = context.replica_id_in_sync_group
-    return Draws(gan.seed_generator.next(), replica, context.num_replicas_in_sync)
 
 
 def _turn_of_both(gan, real_images, draws, batch):
@@ -225,7 +224,7 @@ def _move(gan, player, tape, objective) -> Move:
 
 def _apply(gan, player, move: Move, batch):
     """Move a player, unless this step or an earlier one met a bad number."""
-    loss, gradients, logs = move
+    loss, gradients, logs = replicas.agree(gan, *move)
     optimizer = getattr(gan, f"{player}_optimizer")
     scale = optimizer.scale_loss(1.0)  # 1 without loss scaling
     norm = tf.linalg.global_norm(gradients) / scale
@@ -235,22 +234,16 @@ def _apply(gan, player, move: Move, batch):
     searching = scale > 1 if hasattr(optimizer, "dynamic_scale") else False
     _check(gan, f"{player}_gradients", tf.where(searching, 0.0, norm))
 
-    def move_it():
+    def move_it(gradients):
+        replicas.take_sums(optimizer)
         optimizer.apply(gradients, gan.player_variables(player))
         if player == "generator":
             _average(gan, batch)
 
-    if tf.distribute.in_cross_replica_context() or _replicas() > 1:
-        move_it()  # an all-reduce may not stand inside a condition
-    else:
-        tf.cond(tf.equal(gan.fault.value, 0), move_it, lambda: None)
+    replicas.when(tf.equal(gan.fault.value, 0), move_it, gradients)
     logs = {f"{player}_loss": loss, f"{player}_gradient_norm": norm, **logs}
     for name, value in logs.items():
         gan.trackers[name].update_state(value)
-
-
-def _replicas() -> int:
-    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def _average(gan, batch) -> None:
@@ -260,11 +253,12 @@ def _average(gan, batch) -> None:
     seen = tf.cast(gan.images_seen.value + batch, tf.float32) / 1000
     half_life = tf.minimum(float(gan.ema_half_life_kimg), 0.05 * seen)
     decay = tf.pow(0.5, tf.cast(batch, tf.float32) / (1000 * half_life))
-    for average, weight in zip(
-        gan.ema_generator.weights, gan.generator.weights, strict=True
-    ):
-        difference = tf.cast(weight.value, average.dtype) - average.value
-        average.assign_add((1 - decay) * difference)
+    averages, weights = gan.ema_generator.weights, gan.generator.weights
+    values = [
+        x.value + (1 - decay) * (tf.cast(weight.value, x.dtype) - x.value)
+        for x, weight in zip(averages, weights, strict=True)
+    ]
+    replicas.write(averages, values)
 
 
 def _check(gan, name: str, value) -> None:
