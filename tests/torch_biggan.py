@@ -9,9 +9,10 @@ from __future__ import annotations
 import copy
 
 import torch
-import torch_stylegan2
+import torch_variants
 from torch import nn
 from torch.nn import functional
+from torch_variants import Variant, batch_norm
 
 from gan_lib.biggan_networks import PYRAMID
 
@@ -26,6 +27,7 @@ class Spectral(nn.Module):
         self.bias = nn.Parameter(torch.zeros(after)) if bias else None
         self.register_buffer("u", functional.normalize(torch.randn(after), dim=0))
 
+    @torch.autocast("cpu", enabled=False)
     def kernel(self):
         rows, u = self.weight.flatten(1), self.u
         v = functional.normalize(rows.detach().T @ u, dim=0, eps=1e-12)
@@ -45,12 +47,6 @@ class Dense(Spectral):
 class Conv(Spectral):
     def forward(self, x):
         return functional.conv2d(x, self.kernel(), self.bias, padding="same")
-
-
-def batch_norm(channels, affine=True):
-    layer = nn.BatchNorm2d(channels, affine=affine)
-    layer.num_batches_tracked = None  # an integer, which no average is taken of
-    return layer
 
 
 class ConditionalNorm(nn.Module):
@@ -102,7 +98,7 @@ class Generator(nn.Module):
             x = parts[f"{name}_conv_1"](doubled(x))
             x = parts[f"{name}_norm_2"](x, condition).relu_()
             x = parts[f"{name}_conv_2"](x) + short
-        return parts["to_rgb"](parts["norm"](x).relu_()).tanh()
+        return parts["to_rgb"](parts["norm"](x).relu_()).float().tanh()
 
 
 def doubled(x):
@@ -136,7 +132,7 @@ class Discriminator(nn.Module):
             if f"{name}_shortcut" in parts:
                 short = parts[f"{name}_shortcut"](short)
             x = x + short
-        h = x.relu_().sum((2, 3))
+        h = x.relu_().float().sum((2, 3))
         fits = (parts["class_embedding"](classes) * h).sum(1, keepdim=True)
         return parts["logits"](h) + fits
 
@@ -144,23 +140,21 @@ class Discriminator(nn.Module):
 class Training:
     """One step a call: `gan_lib.models.biggan` with the settings of `LAPTOP`."""
 
-    follow = torch_stylegan2.Training.follow  # the averaged generator is the same
+    follow = torch_variants.follow
 
-    def __init__(self, num_classes, settings, memory_format):
-        self.num_classes, self.memory_format = num_classes, memory_format
+    def __init__(self, num_classes, settings, memory_format, **switches):
+        self.num_classes, self.variant = num_classes, Variant(memory_format, **switches)
         self.settings, self.steps = {"ema_half_life_kimg": 5.0} | settings, 0
         network = {k: settings[k] for k in ("latent_dim", "class_dim", "width")}
         self.generator = Generator(num_classes, **network)
         self.discriminator = Discriminator(num_classes, width=settings["width"])
-        for player in (self.generator, self.discriminator):
-            player.to(memory_format=memory_format)
+        players = self.generator, self.discriminator
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
-        # Our epsilon, which PyTorch has ten times smaller.
+        self.average.to(memory_format=memory_format)
+        self.variant.place(*players)
         self.optimizers = [
-            torch.optim.Adam(player.parameters(), rate, (0.0, 0.999), 1e-7, fused=True)
-            for player, rate in zip(
-                (self.generator, self.discriminator), settings["rates"], strict=True
-            )
+            self.variant.adam(player, rate, (0.0, 0.999))
+            for player, rate in zip(players, settings["rates"], strict=True)
         ]
 
     def classes(self, labels):
@@ -176,20 +170,18 @@ class Training:
 
         The fakes serve both players; the generator answers the moved discriminator.
         """
-        real_images = real_images.contiguous(memory_format=self.memory_format)
-        latents, classes = self.draw(len(real_images))
-        fake_images = self.generator(latents, classes)
-        real = self.discriminator(real_images, self.classes(labels))
-        fake = self.discriminator(fake_images.detach(), classes)
-        judged = (1 - real).relu().mean() + (1 + fake).relu().mean()
-        drawers, judges = self.optimizers
-        judges.zero_grad()
-        judged.backward()
-        judges.step()
-        drawn = -self.discriminator(fake_images, classes).mean()
-        drawers.zero_grad()
-        drawn.backward(inputs=list(self.generator.parameters()))
-        drawers.step()
-        self.steps += 1
-        self.follow(len(real_images))
-        return judged.detach(), drawn.detach()
+        real_images, batch = self.variant.maps(real_images), len(real_images)
+        latents, classes = self.draw(batch)
+
+        def judge(fake_images):
+            real = self.discriminator(real_images, self.classes(labels))
+            fake = self.discriminator(fake_images.detach(), classes)
+            return (1 - real).relu().mean() + (1 + fake).relu().mean()
+
+        return torch_variants.take_turns(
+            self,
+            batch,
+            lambda: self.generator(latents, classes),
+            judge,
+            lambda fake_images: -self.discriminator(fake_images, classes).mean(),
+        )

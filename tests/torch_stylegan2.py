@@ -11,8 +11,10 @@ import copy
 import functools
 
 import torch
+import torch_variants
 from torch import nn
 from torch.nn import functional
+from torch_variants import Variant
 
 from gan_lib.sizes import all_sizes, channels_at, count_styles
 
@@ -56,14 +58,16 @@ class ModulatedConv(Conv):
         x, weight = x * styles[:, :, None, None], self.weight * self.scale
         if not self.demodulate:
             return functional.conv2d(x, weight, self.bias)
-        power = (weight / self.gain).square().sum((2, 3))
-        factors = torch.rsqrt(styles.square() @ power.T + 1e-8)[:, :, None, None]
+        with torch.autocast("cpu", enabled=False):
+            power = (weight / self.gain).square().sum((2, 3))
+            factors = torch.rsqrt(styles.float().square() @ power.T + 1e-8)
         if self.up:
             turned = weight.flip(2, 3).transpose(0, 1)
             x = filtered(functional.conv_transpose2d(x, turned, stride=2), 1, gain=4)
         else:
             x = functional.conv2d(x, weight, padding=self.padding)
-        return torch.addcmul(self.bias[:, None, None], x, factors)
+        bias, factors = (value.to(x.dtype) for value in (self.bias, factors))
+        return torch.addcmul(bias[:, None, None], x, factors[:, :, None, None])
 
 
 @functools.cache
@@ -135,18 +139,18 @@ class Generator(nn.Module):
             name = f"conv_{number}"
             x = self.modulate(name, x, styles[:, number])
             strength = self.strengths[f"{name}_noise"] * self.noise_rate
-            x = activate(x + noise * strength)
+            x = activate(x + (noise * strength).to(x.dtype))
             if number % 2 == 0:
                 drawn = self.modulate(f"to_rgb_{size}", x, styles[:, number + 1])
                 images = drawn if images is None else doubled(images) + drawn
-        return images
+        return images.float()
 
     def draw(self, batch, mixing=0.9):
         """Images of fresh latents and noise, for training."""
         latents = torch.randn(2 * batch, self.latent_dim)
         first, second = self.styles(latents).unflatten(0, (2, batch)).unbind()
         with torch.no_grad():
-            self.average.lerp_(first.mean(0), 0.005)
+            self.average.lerp_(first.float().mean(0), 0.005)
         crossover = torch.randint(1, self.count, (batch, 1))
         crossover[torch.rand(batch, 1) >= mixing] = self.count
         is_first = torch.arange(self.count) < crossover
@@ -180,70 +184,64 @@ class Discriminator(nn.Module):
             short = parts[f"skip_{size}"](filtered(x, 1, stride=2))
             x = activate(parts[f"conv_{size}_0"](x))
             x = activate(parts[f"conv_{size}_1"](x)) + short
-        groups = x.unflatten(0, (self.group_size, -1))
+        groups = x.float().unflatten(0, (self.group_size, -1))
         variance = (groups - groups.mean(0)).square().mean(0)  # faster than var
         deviation = torch.sqrt(variance + 1e-8).mean((1, 2, 3))
         deviation = deviation.repeat(self.group_size)[:, None, None, None]
         x = torch.cat([x, deviation.expand(-1, 1, 4, 4)], 1)
         x = activate(parts["conv_4"](x))
-        return parts["logit"](activate(parts["dense"](x.flatten(1))))
+        return parts["logit"](activate(parts["dense"](x.flatten(1)))).float()
 
 
 class Training:
     """One step a call: `gan_lib.models.stylegan2` with the settings of `LAPTOP`."""
 
-    def __init__(self, image_size, width, settings, memory_format):
+    follow = torch_variants.follow
+
+    def __init__(self, image_size, width, settings, memory_format, **switches):
         network = {k: settings[k] for k in ("latent_dim", "style_dim")}
         network |= {k: settings[k] for k in ("mapping_layers", "noise_rate")}
         shared = {"width": width, "widest": settings["widest"]}
         self.generator = Generator(image_size, **network, **shared)
         self.discriminator = Discriminator(image_size, **shared)
-        for player in (self.generator, self.discriminator):
-            player.to(memory_format=memory_format)
-        self.memory_format, self.settings = memory_format, settings
+        players = self.generator, self.discriminator
+        self.variant, self.settings = Variant(memory_format, **switches), settings
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self.average.to(memory_format=memory_format)
+        self.variant.place(*players)
         self.every, self.steps = settings["r1_every"], 0
         slowed = self.every / (self.every + 1)
         self.optimizers = [
-            torch.optim.Adam(
-                player.parameters(), settings["rate"] * c, (0.0, 0.99**c), fused=True
-            )
-            for player, c in ((self.generator, 1.0), (self.discriminator, slowed))
+            self.variant.adam(player, settings["rate"] * c, (0.0, 0.99**c), 1e-8)
+            for player, c in zip(players, (1.0, slowed), strict=True)
         ]
 
     def discriminator_loss(self, real_images, fake_images, with_penalty):
         images = real_images.detach().requires_grad_(with_penalty)
-        real, fake = self.discriminator(images), self.discriminator(fake_images)
+        # What `torch.compile` makes has no second derivative.
+        judge = self.discriminator.forward if with_penalty else self.discriminator
+        real, fake = judge(images), self.discriminator(fake_images)
         loss = functional.softplus(-real).mean() + functional.softplus(fake).mean()
         if not with_penalty:
             return loss
-        (slopes,) = torch.autograd.grad(real.sum(), images, create_graph=True)
+        with torch.autocast("cpu", enabled=False):
+            (slopes,) = torch.autograd.grad(real.sum(), images, create_graph=True)
         penalty = slopes.square().sum((1, 2, 3)).mean() / 2
         return loss + self.settings["r1_weight"] * self.every * penalty
 
     def __call__(self, real_images):
         """Images (B, 3, H, W) -> losses of discriminator and generator."""
-        real_images = real_images.contiguous(memory_format=self.memory_format)
-        fake_images = self.generator.draw(len(real_images))
-        judged = self.discriminator_loss(
-            real_images, fake_images.detach(), self.steps % self.every == 0
-        )
-        drawers, judges = self.optimizers
-        judges.zero_grad()
-        judged.backward()
-        judges.step()
-        drawn = functional.softplus(-self.discriminator(fake_images)).mean()
-        drawers.zero_grad()
-        drawn.backward(inputs=list(self.generator.parameters()))
-        drawers.step()
-        self.steps += 1
-        self.follow(len(real_images))
-        return judged.detach(), drawn.detach()
+        real_images = self.variant.maps(real_images)
+        batch, with_penalty = len(real_images), self.steps % self.every == 0
 
-    @torch.no_grad()
-    def follow(self, batch):
-        seen = self.steps * batch / 1000
-        half_life = min(self.settings["ema_half_life_kimg"], 0.05 * seen)
-        share = 1 - 0.5 ** (batch / (1000 * half_life))
-        pairs = (network.state_dict() for network in (self.average, self.generator))
-        torch._foreach_lerp_(*(list(x.values()) for x in pairs), share)
+        def judge(fake_images):
+            fake_images = fake_images.detach()
+            return self.discriminator_loss(real_images, fake_images, with_penalty)
+
+        def draw(fake_images):
+            return functional.softplus(-self.discriminator(fake_images)).mean()
+
+        def make():
+            return self.generator.draw(batch)
+
+        return torch_variants.take_turns(self, batch, make, judge, draw)

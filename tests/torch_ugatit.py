@@ -1,10 +1,20 @@
-"""U-GAT-IT's networks written plainly in PyTorch, with the names of published files."""
+"""U-GAT-IT written plainly in PyTorch: networks with the names of published files,
+and the training step of `gan_lib.models.ugatit`.
+"""
 
 from __future__ import annotations
 
+import copy
+from itertools import chain
+
 import torch
+import torch_variants
 from torch import nn
+from torch.nn import functional
 from torch.nn.utils import spectral_norm
+from torch_variants import InstanceNorm, Variant
+
+from gan_lib.ugatit_networks import discriminator_layers
 
 
 class LayerInstance(nn.Module):
@@ -19,15 +29,32 @@ class LayerInstance(nn.Module):
             self.beta = nn.Parameter(torch.zeros(shape))
 
     def forward(self, x, gamma=None, beta=None):
-        parts = []
-        for axes in ((2, 3), (1, 2, 3)):
-            mean = x.mean(axes, keepdim=True)
-            variance = x.var(axes, keepdim=True, unbiased=False)
-            parts.append((x - mean) / torch.sqrt(variance + 1e-5))
-        y = self.rho * parts[0] + (1 - self.rho) * parts[1]
         if gamma is None:
-            return self.gamma * y + self.beta
-        return gamma[:, :, None, None] * y + beta[:, :, None, None]
+            gamma, beta = self.gamma, self.beta
+        else:
+            gamma, beta = gamma[:, :, None, None], beta[:, :, None, None]
+        # PyTorch's group norm is fast on maps that lie channel by channel only.
+        normalize = self.by_kernels if x.is_contiguous() else self.by_statistics
+        return normalize(x, gamma, beta)
+
+    def by_kernels(self, x, gamma, beta):
+        layer, instance = (functional.group_norm(x, n) for n in (1, x.shape[1]))
+        y = torch.lerp(layer, instance, self.rho.to(x.dtype))
+        return torch.addcmul(beta.to(x.dtype), gamma.to(x.dtype), y)
+
+    def by_statistics(self, x, gamma, beta):
+        """y = scale x + shift; the layer's statistics follow from the channels'."""
+        maps = x.float()
+        mean = maps.mean((2, 3), keepdim=True)
+        variance = maps.square().mean((2, 3), keepdim=True) - mean.square()
+        variance = variance.clamp_min(0)
+        layer_mean = mean.mean(1, keepdim=True)
+        spread = (variance + (mean - layer_mean).square()).mean(1, keepdim=True)
+        instance = self.rho * torch.rsqrt(variance + 1e-5)
+        layer = (1 - self.rho) * torch.rsqrt(spread + 1e-5)
+        scale = gamma * (instance + layer)
+        shift = beta - gamma * (instance * mean + layer * layer_mean)
+        return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype))
 
 
 class Attention(nn.Module):
@@ -43,7 +70,8 @@ class Attention(nn.Module):
             [self.gap_fc(x.mean((2, 3))), self.gmp_fc(x.amax((2, 3)))], 1
         )
         weights = [next(fc.parameters())[0] for fc in (self.gap_fc, self.gmp_fc)]
-        both = torch.cat([x * w[None, :, None, None] for w in weights], 1)
+        weights = [w.to(x.dtype)[None, :, None, None] for w in weights]
+        both = torch.cat([x * w for w in weights], 1)
         x = activation(self.conv1x1(both))
         return x, logits, x.sum(1)
 
@@ -56,9 +84,8 @@ def conv(before, after, size, stride=1):
 class Residual(nn.Module):
     def __init__(self, width):
         super().__init__()
-        norm = nn.InstanceNorm2d
-        parts = [*conv(width, width, 3), norm(width), nn.ReLU()]
-        self.conv_block = nn.Sequential(*parts, *conv(width, width, 3), norm(width))
+        parts = [*conv(width, width, 3), InstanceNorm(), nn.ReLU()]
+        self.conv_block = nn.Sequential(*parts, *conv(width, width, 3), InstanceNorm())
 
     def forward(self, x):
         return x + self.conv_block(x)
@@ -81,13 +108,13 @@ class AdaptiveResidual(nn.Module):
 class Generator(Attention):
     def __init__(self, image_size=256, width=64, blocks=4, light=True):
         super().__init__()
-        norm, wide = nn.InstanceNorm2d, 4 * width
-        parts = [*conv(3, width, 7), norm(width), nn.ReLU()]
+        wide = 4 * width
+        parts = [*conv(3, width, 7), InstanceNorm(), nn.ReLU()]
         for before in (width, 2 * width):
             after = 2 * before
             parts += [nn.ReflectionPad2d(1)]
-            parts += [nn.Conv2d(before, after, 3, 2, bias=False), norm(after)]
-            parts += [nn.ReLU()]
+            parts += [nn.Conv2d(before, after, 3, 2, bias=False)]
+            parts += [InstanceNorm(), nn.ReLU()]
         parts += [Residual(wide) for _ in range(blocks)]
         self.DownBlock = nn.Sequential(*parts)
         self.add_attention(wide, lambda layer: layer)
@@ -112,7 +139,7 @@ class Generator(Attention):
         gamma, beta = self.gamma(style), self.beta(style)
         for number in range(1, self.blocks + 1):
             x = getattr(self, f"UpBlock1_{number}")(x, gamma, beta)
-        return self.UpBlock2(x), logits, heat_map
+        return self.UpBlock2(x).float(), logits.float(), heat_map
 
 
 class Discriminator(Attention):
@@ -132,4 +159,81 @@ class Discriminator(Attention):
     def forward(self, x):
         leaky = nn.functional.leaky_relu
         x, logits, heat_map = self.attend(self.model(x), lambda y: leaky(y, 0.2))
-        return self.conv(self.pad(x)), logits, heat_map
+        return self.conv(self.pad(x)).float(), logits.float(), heat_map
+
+
+class Training:
+    """One step a call: `gan_lib.models.ugatit` as published, light.
+
+    As ours does it, a translation and an identity share a call, so do a
+    discriminator's real and fake pictures, and the fakes serve both players.
+    """
+
+    def __init__(self, image_size, memory_format, width=64, blocks=4,
+                 ema_half_life_kimg=0.5, **switches):  # fmt: skip
+        self.variant, self.steps = Variant(memory_format, **switches), 0
+        self.settings = {"ema_half_life_kimg": ema_half_life_kimg}
+        generators = (Generator(image_size, width, blocks) for _ in "ab")
+        self.generator = nn.ModuleList(generators)
+        layers = discriminator_layers(image_size).values()
+        pairs = (nn.ModuleList(Discriminator(n, width) for n in layers) for _ in "ab")
+        self.discriminator = nn.ModuleList(pairs)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self.average.to(memory_format=memory_format)
+        self.variant.place(*self.generator, *chain(*self.discriminator))
+        self.optimizers = [
+            self.variant.adam(player, 1e-4, (0.5, 0.999), weight_decay=1e-4)
+            for player in (self.generator, self.discriminator)
+        ]
+        names = self.generator.named_parameters()
+        self.proportions = [w for name, w in names if name.endswith("rho")]
+
+    def follow(self, batch):
+        with torch.no_grad():
+            for proportion in self.proportions:
+                proportion.clamp_(0, 1)
+        torch_variants.follow(self, batch)
+
+    def make(self, pair):
+        """(fakes of A and B, their CAM logits, pairs of what an L1 ties together)"""
+        (a, b), (a_to_b, b_to_a) = pair, self.generator
+        there_b, cam_b, _ = a_to_b(torch.cat([a, b]))
+        there_a, cam_a, _ = b_to_a(torch.cat([b, a]))
+        (fake_b, same_b), (fake_a, same_a) = there_b.chunk(2), there_a.chunk(2)
+        again = b_to_a(fake_b)[0], a_to_b(fake_a)[0]
+        ties = [*zip(again, pair, strict=True), (same_a, a), (same_b, b)]
+        return (fake_a, fake_b), (cam_a, cam_b), ties
+
+    def verdicts(self, images):
+        """All logits for pictures of A and of B, patches' and classifiers'."""
+        pairs = zip(self.discriminator, images, strict=True)
+        return [x for pair, maps in pairs for judge in pair for x in judge(maps)[:2]]
+
+    def judged(self, pair, made):
+        both = [torch.cat([x, y.detach()]) for x, y in zip(pair, made[0], strict=True)]
+        halves = [x.chunk(2) for x in self.verdicts(both)]
+        return sum(
+            (real - 1).square().mean() + fake.square().mean() for real, fake in halves
+        )
+
+    def drawn(self, made):
+        fakes, cams, ties = made
+        entropy = functional.binary_cross_entropy_with_logits
+        loss = sum((x - 1).square().mean() for x in self.verdicts(fakes))
+        loss += 10 * sum(functional.l1_loss(*images) for images in ties)
+        for cam in cams:
+            source, target = cam.chunk(2)
+            loss += 1000 * entropy(source, torch.ones_like(source))
+            loss += 1000 * entropy(target, torch.zeros_like(target))
+        return loss
+
+    def __call__(self, *pair):
+        """Pictures (B, 3, S, S) of A and of B -> losses, the discriminators' first."""
+        pair = [self.variant.maps(images) for images in pair]
+        return torch_variants.take_turns(
+            self,
+            len(pair[0]),
+            lambda: self.make(pair),
+            lambda made: self.judged(pair, made),
+            self.drawn,
+        )
