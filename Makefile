@@ -39,8 +39,10 @@ notebooks: $(READY)  ## build the notebooks and run the student versions (PROFIL
 lab: $(READY)  ## open JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-bench: $(READY)  ## list the benchmarks and how to run them
-	@cat benchmarks/README.md
+bench: $(READY)  ## time every model's training step, compare with the last run, draw
+	$(BIN)/python benchmarks/bench.py $(BENCH)
+	$(BIN)/python benchmarks/page.py
+	$(BIN)/python benchmarks/gate.py
 
 test-colab: $(COLAB_READY)  ## unit tests and notebook 01 (smoke) with Colab's versions
 	.venv-colab/bin/python $(PYTEST)
