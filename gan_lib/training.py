@@ -306,7 +306,8 @@ class GAN(keras.Model):
         Args:
             data: `gan_lib.data.pipeline.Batches`, or a `tf.data.Dataset` of float32
                 image batches in [-1, 1] (or tuples of them, where the model asks for
-                pairs) with one fixed batch size and a repeatable order.
+                pairs) with one fixed batch size and a repeatable order. With several
+                replicas (`gan_lib.devices`) it is the batch of all together.
             kimg: when to stop, counted from the very first start, in thousands of
                 real images; rounded up to whole ticks.
             resume: folder of checkpoints. Training goes on from the newest sound
