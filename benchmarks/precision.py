@@ -1,10 +1,10 @@
-"""Does bfloat16 learn as float32 does? DCGAN's KID after equal kimg, both from one seed.
+"""Does bfloat16 learn as float32 does? DCGAN's KID after equal kimg from one seed.
 
     python benchmarks/precision.py --kimg 16 --seeds 0 1
 
-The laptop recipe with each dtype policy, same seed, same order of pictures; scores 1,000
-samples against 1,000 held-out faces. Two float32 runs of other seeds differ by luck:
-bfloat16 may differ from float32 by about as much.
+The laptop recipe with each dtype policy, same seed, same order of pictures; scores
+1,000 samples against 1,000 held-out faces. Two float32 runs of other seeds differ by
+luck: bfloat16 may differ from float32 by about as much.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 #
 # | where | profile | time | memory | KID x 1000 of our run (real against real) |
 # |---|---|---|---|---|
-# | CPU, 2 cores | `cpu` | 8 to 10 minutes | 2.5 GB | 1012 +- 16 (-1.2 +- 0.8) |
+# | CPU, 2 cores | `cpu` | 8 to 10 minutes | 2.5 GB | 1009 +- 17 (-1.2 +- 0.8) |
 # | GPU | `gpu` | not measured yet | | |
 
 # %% [markdown]
@@ -560,7 +560,7 @@ scores["real"]["KID x 1000"] = round(1000 * floor.value, 1)
 plot.table([{"pictures": name} | row for name, row in scores.items()])
 
 # %% [markdown]
-# After three minutes, hints bring the colours nearer to the true ones (overlap), but fill
+# After three minutes, hints bring the brightness nearer to the truth (overlap L), but fill
 # the regions less evenly: KID and IoU say so. Real pictures have no IoU of 1 either.
 #
 # ### What the judge objects to
