@@ -262,11 +262,13 @@ def profile(name: str = "auto", lesson: str = "dcgan") -> Profile:
 def cpu_policy() -> str:
     """The faster dtype policy of this CPU.
 
-    Returns: "mixed_bfloat16" with AMX, whose bfloat16 convolutions run at about twice
-        the speed of float32; else "float32". AVX512_BF16 alone is slower than float32,
-        and without either bfloat16 is emulated.
+    Returns: "mixed_bfloat16" where the CPU multiplies bfloat16 itself (AMX, or
+        AVX512_BF16 as AMD's since 2022 have): a step then takes 0.5 to 0.8 of
+        float32's time (`benchmarks/bench.py`); else "float32", as bfloat16 would be
+        emulated.
     """
-    return "mixed_bfloat16" if "amx_bf16" in _cpu_flags() else "float32"
+    multiplies = _cpu_flags() & {"amx_bf16", "avx512_bf16"}
+    return "mixed_bfloat16" if multiplies else "float32"
 
 
 def gpu_policy() -> str:

@@ -70,12 +70,13 @@ def test_a_lesson_has_its_own_sizes_and_the_same_policy(machine):
     ("flags", "policy"),
     [
         ("fpu avx2 avx512f avx512_bf16 amx_tile amx_bf16", "mixed_bfloat16"),
-        ("fpu avx2 avx512f avx512_bf16", "float32"),
+        ("fpu avx2 avx512f avx512_bf16", "mixed_bfloat16"),
+        ("fpu avx2 avx512f avx512_vnni", "float32"),
         ("fpu amx_bf16_future", "float32"),
         ("", "float32"),
     ],
 )
-def test_the_cpu_policy_follows_amx(machine, flags, policy):
+def test_the_cpu_policy_follows_what_the_cpu_multiplies(machine, flags, policy):
     machine(flags=flags)
     assert profiles.profile("cpu").policy == policy
     assert profiles.profile("smoke").policy == "float32"
