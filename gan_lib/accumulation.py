@@ -32,7 +32,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from gan_lib.image_pool import ImagePool
-from gan_lib.randomness import Draws
+from gan_lib.randomness import Draws, is_seed
 
 # Between the seeds of two slices in dropout: far apart, as layers may have neighbours.
 SEED_STRIDE = 1_000_003
@@ -132,7 +132,7 @@ def _states(gan) -> list:
 
 def _start(variable, value, number):
     """With what a slice begins: a seed of its own, else the state before the step."""
-    if variable.name != "seed_generator_state":  # Keras's, int64 (2,): seed, count
+    if not is_seed(variable):
         return value
     return value + tf.cast([number * SEED_STRIDE, 0], value.dtype)
 

@@ -11,6 +11,11 @@ import zlib
 import tensorflow as tf
 
 
+def is_seed(variable) -> bool:
+    """Is it the state of a Keras `SeedGenerator`: int64 (2,), seed and count?"""
+    return variable.name == "seed_generator_state"
+
+
 class Draws:
     """Named random tensors of one training step.
 

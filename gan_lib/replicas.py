@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 import tensorflow as tf
 
 from gan_lib.accumulation import SEED_STRIDE
-from gan_lib.randomness import Draws
+from gan_lib.randomness import Draws, is_seed
 
 
 def count() -> int:
@@ -79,7 +79,7 @@ def _states(gan) -> list:
     """The state of which each replica has a copy of its own, but for seeds."""
     owners = gan.generator, gan.discriminator, *gan.memory.values()
     found = [x for owner in owners for x in owner.non_trainable_variables]
-    return [x for x in found if x.aggregation == "none" and not _is_seed(x)]
+    return [x for x in found if x.aggregation == "none" and not is_seed(x)]
 
 
 def when(condition, then: Callable[..., None], *values) -> None:
@@ -136,7 +136,7 @@ def own_seeds(gan, draws: Draws):
         return
     players = gan.generator, gan.discriminator
     seeds = [
-        x for network in players for x in network.non_trainable_variables if _is_seed(x)
+        x for network in players for x in network.non_trainable_variables if is_seed(x)
     ]
     distance = tf.cast(draws.replica, "int64") * (gan.accumulate * SEED_STRIDE)
     _shift(seeds, distance)
@@ -147,10 +147,6 @@ def own_seeds(gan, draws: Draws):
 def _shift(seeds: Iterable, distance) -> None:
     for seed in seeds:
         seed.assign(seed.value + tf.stack([distance, tf.zeros_like(distance)]))
-
-
-def _is_seed(variable) -> bool:
-    return variable.name == "seed_generator_state"  # Keras's, int64 (2,): seed, count
 
 
 def take_sums(optimizer) -> None:

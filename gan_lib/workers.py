@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from gan_lib import checkpoints
+from gan_lib.image_pool import ImagePool
 
 SUPPORTED = (
     tf.distribute.MirroredStrategy,
@@ -79,7 +80,9 @@ def prepare(gan, batch_size: int) -> None:
 def _check_conditions(gan) -> None:
     """Refuse what would have replicas talk inside a loop or a lazy penalty."""
     for player in (gan.generator, gan.discriminator):
-        together = any(getattr(x, "synchronized", False) for x in _layers(player))
+        together = any(
+            getattr(x, "synchronized", False) for x in player._flatten_layers()
+        )
         lazy = gan.penalty is not None and gan.penalty_every > 1
         if together and (gan.accumulate > 1 or lazy and player is gan.discriminator):
             raise ValueError(
@@ -88,15 +91,11 @@ def _check_conditions(gan) -> None:
                 f"or a condition. Received: accumulate={gan.accumulate}, "
                 f"penalty_every={gan.penalty_every}"
             )
-    if any(type(x).__name__ == "ImagePool" for x in gan.memory.values()):
+    if any(isinstance(x, ImagePool) for x in gan.memory.values()):
         raise ValueError(
             "Expected no pool of earlier fakes with several replicas: they share one "
             "and cannot fill it together. Build the model with `pool_size=0`."
         )
-
-
-def _layers(network: keras.Model) -> list[keras.layers.Layer]:
-    return list(network._flatten_layers())
 
 
 def _draw_alone(gan) -> None:

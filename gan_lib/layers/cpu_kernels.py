@@ -43,6 +43,15 @@ def _without_gpu() -> bool:
     )
 
 
+def has_plain_geometry(layer, inputs) -> bool:
+    """One group, no dilation, and maps whose height and width are known?"""
+    return (
+        None not in inputs.shape[1:3]
+        and getattr(layer, "groups", 1) == 1
+        and tuple(layer.dilation_rate) == (1, 1)
+    )
+
+
 def in_bfloat16_on_cpu(layer, inputs) -> bool:
     """Does this layer compute bfloat16 maps (B, H, W, C) on a CPU?"""
     return (
@@ -64,9 +73,7 @@ def wants_matmul_gradient(layer, inputs, map_height: int | None) -> bool:
         in_bfloat16_on_cpu(layer, inputs)
         and map_height is not None
         and map_height <= LARGEST_SMALL_MAP
-        and None not in inputs.shape[1:3]
-        and getattr(layer, "groups", 1) == 1
-        and tuple(layer.dilation_rate) == (1, 1)
+        and has_plain_geometry(layer, inputs)
     )
 
 

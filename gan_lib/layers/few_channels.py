@@ -5,7 +5,7 @@ convolution ends in a picture's 3, and in the gradient of a convolution that beg
 them, most of a group is empty. Written as one matrix product, whose columns are the
 k x k x 3 values that each pixel adds to the picture, nothing is empty; XLA then adds
 them up where they overlap in one pass over memory. The values are the same up to
-rounding; `tests/test_few_channels.py` checks that, `benchmarks/kernels.py` times it.
+rounding; `tests/test_few_channels.py` checks that.
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ def wanted(layer, inputs, channels: int) -> bool:
         and layer.data_format == "channels_last"
         and channels <= MOST_CHANNELS
         and max(layer.kernel_size) > 1  # else it is a matrix product already
-        and None not in inputs.shape[1:3]
-        and getattr(layer, "groups", 1) == 1
-        and tuple(layer.dilation_rate) == (1, 1)
+        and cpu_kernels.has_plain_geometry(layer, inputs)
         and not tf.executing_eagerly()  # compiling does not pay for one call
     )
 
