@@ -49,10 +49,8 @@ def main():
         what = f"batch {batch} in {slices} slice(s)"
         note = f"32 px, {found['policy']}"
         for name, unit in (("memory", "MB"), ("seconds", "s a step")):
-            if arguments.no_record:
-                print(f"{what}, {name}: {found[name]:.4g} {unit}; {note}", flush=True)
-            else:
-                record("accumulation", f"{what}, {name}", found[name], unit, note)
+            record("accumulation", f"{what}, {name}", found[name], unit, note,
+                   keep=not arguments.no_record)  # fmt: skip
 
 
 if __name__ == "__main__":

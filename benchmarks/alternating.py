@@ -9,6 +9,13 @@ import numpy as np
 from record import record
 
 
+def seconds(call: Callable[[], object]) -> float:
+    """How long one call takes."""
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
 def alternating(ways: Mapping[str, Callable], rounds: int) -> dict[str, np.ndarray]:
     """{name: seconds of each round}, after one call of each that is not timed.
 
@@ -21,9 +28,7 @@ def alternating(ways: Mapping[str, Callable], rounds: int) -> dict[str, np.ndarr
     times = {name: np.empty(rounds) for name in ways}
     for number in range(rounds):
         for name in order.permutation(list(ways)):
-            begin = time.perf_counter()
-            ways[name]()
-            times[name][number] = time.perf_counter() - begin
+            times[name][number] = seconds(ways[name])
     return times
 
 
@@ -40,7 +45,7 @@ def compare(
     `steps`: those in one call of a way. A ratio is the median of those inside rounds.
     """
     times = alternating(ways, rounds)
-    for name, seconds in times.items():
-        ratios = [f"{np.median(times[base] / seconds):.2f} x {base}" for base in bases]
-        value = 1000 * float(np.median(seconds)) / steps
+    for name, found in times.items():
+        ratios = [f"{np.median(times[base] / found):.2f} x {base}" for base in bases]
+        value = 1000 * float(np.median(found)) / steps
         record(benchmark, name, value, "ms", "; ".join([notes, *ratios]))

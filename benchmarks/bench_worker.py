@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 
+from alternating import seconds
 from cases import CASES, RIVALS, Case
 from peak_memory import resident
 
@@ -27,9 +27,7 @@ def main():
     say(about)
     for line in sys.stdin:
         if line.strip() == "run":
-            begin = time.perf_counter()
-            run()
-            say({"seconds": time.perf_counter() - begin})
+            say({"seconds": seconds(run)})
     say(ask() | {"memory": resident("VmHWM") / 1000})
 
 
@@ -52,7 +50,7 @@ def with_keras(case: Case, way: str):
             for _ in range(case.steps):
                 step()
 
-        return run, {"compile": timed(run)}, dict
+        return run, {"compile": seconds(run)}, dict
     step = tf.function(case.build(way.split(", ")[1]).train_step)
 
     def run():
@@ -61,24 +59,17 @@ def with_keras(case: Case, way: str):
         return float(logs["generator_loss"])  # waits for the last step
 
     def ask():
-        waiting = timed(lambda: [next(stream) for _ in range(WAITS)]) / WAITS
+        waiting = seconds(lambda: [next(stream) for _ in range(WAITS)]) / WAITS
         return {"waiting": waiting}
 
-    return run, {"compile": timed(run)}, ask
+    return run, {"compile": seconds(run)}, ask
 
 
 def with_torch(case: Case, way: str):
     from torch_steps import flops, training
 
     run = training(case, way.removeprefix("PyTorch, "))
-    seconds = timed(run)
-    return run, {"compile": seconds, "flops": flops(run)}, dict
-
-
-def timed(call) -> float:
-    begin = time.perf_counter()
-    call()
-    return time.perf_counter() - begin
+    return run, {"compile": seconds(run), "flops": flops(run)}, dict
 
 
 if __name__ == "__main__":

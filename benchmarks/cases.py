@@ -38,10 +38,17 @@ class Case:
 
         module = importlib.import_module(f"gan_lib.models.{self.model}")
         first = {"dcgan": ("anime",), "biggan": (self.size, NUM_CLASSES)}
-        settings = dict(self.settings)
-        settings = getattr(module, settings.pop("preset", ""), {}) | settings
         arguments = first.get(self.model, (self.size,))
-        return getattr(module, self.model)(*arguments, dtype=dtype, **settings)
+        build = getattr(module, self.model)
+        return build(*arguments, dtype=dtype, **self.arguments())
+
+    def arguments(self) -> dict[str, Any]:
+        """The settings, those of their preset written out."""
+        import importlib
+
+        module = importlib.import_module(f"gan_lib.models.{self.model}")
+        settings = dict(self.settings)
+        return getattr(module, settings.pop("preset", ""), {}) | settings
 
     def batches(self):
         """Random pictures, in the batches that the model learns from."""

@@ -11,19 +11,19 @@ named, and the exit code is 1.
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-RESULTS = Path(__file__).with_name("results.csv")
+from record import RESULTS, rows
+
 ALLOWED = 1.05
 
 
-def pairs(rows: Iterable[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
+def pairs(table: Iterable[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
     """{ratio and device: its last two rows}; a ratio measured once has one row."""
     found: dict[str, list[dict[str, str]]] = {}
-    for row in rows:
+    for row in table:
         if row["benchmark"] == "bench ratio":
             name = f"{row['what']} ({row['device']}, {row['versions']})"
             found[name] = [*found.get(name, [])[-1:], row]
@@ -43,14 +43,13 @@ def spread(row: dict[str, str]) -> tuple[float, float]:
 
 
 def main(path: Path = RESULTS) -> int:
-    with path.open(newline="", encoding="utf-8") as file:
-        found = pairs(csv.DictReader(file))
+    found = pairs(rows(path))
     bad = 0
-    for name, rows in found.items():
-        before, now = rows[0], rows[-1]
+    for name, runs in found.items():
+        before, now = runs[0], runs[-1]
         change = 100 * (float(now["value"]) / float(before["value"]) - 1)
-        verdict = "measured once" if len(rows) == 1 else f"{change:+.1f} %"
-        if len(rows) == 2 and slower(before, now):
+        verdict = "measured once" if len(runs) == 1 else f"{change:+.1f} %"
+        if len(runs) == 2 and slower(before, now):
             verdict, bad = f"{verdict}  SLOWER", bad + 1
         print(f"{float(now['value']):7.3f}  {verdict:16}  {name}")
     if bad:

@@ -97,10 +97,7 @@ def measure_all(cases, limit: float, keep: bool) -> dict[tuple, dict[str, float]
                 continue
             row["state"], row[way] = found["state"], found["memory"]
             note = f"float32; a checkpoint holds {found['state']:.0f} MB"
-            if keep:
-                record("memory", f"{what}, {way}", found["memory"], "MB", note)
-            else:
-                print(f"{what}, {way}: {found['memory']:.0f} MB; {note}", flush=True)
+            record("memory", f"{what}, {way}", found["memory"], "MB", note, keep)
     return table
 
 

@@ -8,7 +8,6 @@ Writes `speed.md` and `speed.png` beside the table: for each model the newest st
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import matplotlib
@@ -16,15 +15,16 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from record import rows
 
 HERE = Path(__file__).parent
 COLOURS = {"ours": "#2166ac", "PyTorch": "#d6604d", "": "#999999"}
 
 
-def newest(rows: list[dict[str, str]], benchmark: str) -> dict[str, dict[str, str]]:
+def newest(table: list[dict[str, str]], benchmark: str) -> dict[str, dict[str, str]]:
     """{what: its last row} of one benchmark on the device that it ran on last."""
-    rows = [row for row in rows if row["benchmark"] == benchmark]
-    return {row["what"]: row for row in rows if row["device"] == rows[-1]["device"]}
+    found = [row for row in table if row["benchmark"] == benchmark]
+    return {row["what"]: row for row in found if row["device"] == found[-1]["device"]}
 
 
 def by_case(steps: dict[str, dict[str, str]]) -> dict[str, dict[str, dict[str, str]]]:
@@ -90,9 +90,8 @@ def write(cases, ratios, path: Path) -> None:
 
 
 def main():
-    with (HERE / "results.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    steps, ratios = newest(rows, "bench"), newest(rows, "bench ratio")
+    table = rows()
+    steps, ratios = newest(table, "bench"), newest(table, "bench ratio")
     cases = by_case(steps)
     draw(cases, HERE / "speed.png")
     write(cases, ratios, HERE / "speed.md")

@@ -13,7 +13,7 @@ import numpy as np
 
 
 def resident(kind: str = "VmRSS") -> float:
-    """MB of memory this process holds now, or with "VmHWM" at most.
+    """MB of memory this process holds now; "VmHWM": at most; "RssAnon": without files.
 
     Not `resource.getrusage`: its maximum is that of the parent, where that was larger.
     """

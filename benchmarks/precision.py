@@ -10,14 +10,13 @@ luck: bfloat16 may differ from float32 by about as much.
 from __future__ import annotations
 
 import argparse
-import statistics
 
+from recipe import train_and_score
 from record import record
 
 from gan_lib.data.faces import faces
 from gan_lib.data.pipeline import Batches
-from gan_lib.latents import sample
-from gan_lib.metrics import Lite0Features, kid
+from gan_lib.metrics import Lite0Features
 from gan_lib.models.dcgan import dcgan
 
 
@@ -33,15 +32,9 @@ def main():
         for policy in ("float32", "mixed_bfloat16"):
             gan = dcgan("laptop", dtype=policy, seed=seed)
             batches = Batches(images, 64, seed=seed)
-            history = gan.fit(batches, kimg=arguments.kimg, tick_kimg=0.64, verbose=0)
-            score = kid(real, features(gan.generate(sample(1_000, 100, seed=7))))
-            pace = statistics.median(history.history["seconds"]) / 0.64
-            note = (
-                f"{gan.kimg:g} kimg; +- {1000 * score.standard_error:.2g}; "
-                f"{pace:.3g} s/kimg"
-            )
+            found = train_and_score(gan, batches, arguments.kimg, features, real)
             what = f"KID x1000, DCGAN, {policy}, seed {seed}"
-            record("precision", what, 1000 * score.value, "", note)
+            record("precision", what, found[0], "", f"{gan.kimg:g} kimg; {found[1]}")
 
 
 if __name__ == "__main__":

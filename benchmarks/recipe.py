@@ -36,6 +36,15 @@ CHANGES = {
 }
 
 
+def train_and_score(gan, batches, kimg: float, features, real) -> tuple[float, str]:
+    """KID x 1000 of 1,000 samples against `real`, and its error and s/kimg in words."""
+    history = gan.fit(batches, kimg=kimg, tick_kimg=0.64, verbose=0)
+    score = kid(real, features(gan.generate(sample(1_000, 100, seed=7))))
+    pace = statistics.median(history.history["seconds"]) / 0.64
+    error = f"+- {1000 * score.standard_error:.2g}; {pace:.3g} s/kimg"
+    return 1000 * score.value, error
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kimg", type=float, default=16)
@@ -49,14 +58,9 @@ def main():
     for name in arguments.only:
         RECIPES["laptop"] = dataclasses.replace(laptop, **CHANGES[name])
         gan = dcgan("laptop", dtype=profiles.profile("cpu").policy, seed=arguments.seed)
-        history = gan.fit(batches, kimg=arguments.kimg, tick_kimg=0.64, verbose=0)
-        score = kid(real, features(gan.generate(sample(1_000, 100, seed=7))))
-        pace = statistics.median(history.history["seconds"]) / 0.64
-        note = (
-            f"{arguments.kimg:g} kimg, seed {arguments.seed}; "
-            f"+- {1000 * score.standard_error:.2g}; {pace:.2g} s/kimg"
-        )
-        record("recipe", f"KID x1000, {name}", 1000 * score.value, "", note)
+        score, note = train_and_score(gan, batches, arguments.kimg, features, real)
+        note = f"{arguments.kimg:g} kimg, seed {arguments.seed}; {note}"
+        record("recipe", f"KID x1000, {name}", score, "", note)
 
 
 if __name__ == "__main__":

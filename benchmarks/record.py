@@ -16,8 +16,22 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def record(benchmark: str, what: str, value: float, unit: str, note: str = "") -> None:
-    """Print one result and add it to the table, with device, versions, command."""
+def rows(path: Path = RESULTS) -> list[dict[str, str]]:
+    """All that was ever recorded, oldest first."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def record(
+    benchmark: str, what: str, value: float, unit: str, note: str = "", keep=True
+) -> None:
+    """Print one result and add it to the table, with device, versions, command.
+
+    keep: False: only print.
+    """
+    print(f"{what}: {value:.5g} {unit} {note}".rstrip(), flush=True)
+    if not keep:
+        return
     import keras
     import tensorflow as tf
 
@@ -34,7 +48,6 @@ def record(benchmark: str, what: str, value: float, unit: str, note: str = "") -
         "command": "python benchmarks/"
         + " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }
-    print(f"{what}: {value:.5g} {unit} {note}".rstrip(), flush=True)
     is_new = not RESULTS.exists()
     with RESULTS.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)

@@ -121,10 +121,7 @@ def main():
             f"trainings ({spread} in {len(ratios)} rounds)"
         )
         value = BATCH / float(np.median(seconds))
-        if arguments.no_record:
-            print(f"{name}: {value:.4g} images/s; {note}", flush=True)
-        else:
-            record("replicas", name, value, "images/s", note)
+        record("replicas", name, value, "images/s", note, not arguments.no_record)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ timed in ticks of 10 steps against the bare `tf.function` called 10 times, in tu
 from __future__ import annotations
 
 import argparse
-import time
 
 import keras
 import numpy as np
 import tensorflow as tf
+from alternating import seconds
 from record import record
 from tutorial_baseline import Tutorial
 
@@ -25,12 +25,6 @@ from gan_lib.data.pipeline import Batches
 from gan_lib.models.dcgan import dcgan
 
 BATCH = 64
-
-
-def seconds(call) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 def bare_step(gan, images):

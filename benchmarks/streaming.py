@@ -31,12 +31,12 @@ import collections
 import itertools
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from peak_memory import in_own_process, resident
 
 BATCH = 64
 DISTINCT = 1_000
@@ -173,31 +173,19 @@ def speeds(place: Path, side: int, rounds: int, steps: int, keep: Callable) -> N
         keep(f"{side} px, {name}", rate, "images/s", note)
 
 
-def anonymous() -> float:
-    """MB of this process that no file backs."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(x.split()[1]) for x in lines if x.startswith("RssAnon")) / 1e3
-
-
 def measure(kind: str, place: Path) -> dict[str, float]:
     """In a process of its own: seconds to open, and MB while pictures are drawn."""
     import tensorflow as tf
 
     next(iter(tf.data.Dataset.range(1).map(lambda x: x + 1)))  # its threads and pools
-    before = anonymous()
+    before = resident("RssAnon")
     begin = time.perf_counter()
     batches = opened(kind, place)
     seconds, most = time.perf_counter() - begin, before
     for number, _ in enumerate(batches.dataset().take(80_000 // BATCH)):
         if number % 8 == 0:
-            most = max(most, anonymous())
+            most = max(most, resident("RssAnon"))
     return {"memory": most - before, "seconds": seconds}
-
-
-def in_own_process(kind: str, place: Path) -> dict[str, float]:
-    command = [sys.executable, __file__, "--only", kind, str(place)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return json.loads(output.splitlines()[-1])
 
 
 def main():
@@ -213,10 +201,7 @@ def main():
     from record import record
 
     def keep(what: str, value: float, unit: str, note: str = "") -> None:
-        if arguments.no_record:
-            print(f"{what}: {value:.5g} {unit} {note}".rstrip(), flush=True)
-        else:
-            record("streaming", what, value, unit, note)
+        record("streaming", what, value, unit, note, not arguments.no_record)
 
     for side, count, steps in ((64, 10_000, 150), (256, 1_500, 15)):
         with tempfile.TemporaryDirectory() as place:
@@ -226,7 +211,7 @@ def main():
         with tempfile.TemporaryDirectory() as place:
             make(Path(place), count, 64)
             for kind in KINDS:
-                found = in_own_process(kind, Path(place))
+                found = in_own_process(__file__, (kind, place))
                 note = f"opened in {found['seconds']:.2f} s"
                 keep(f"memory, {kind}, {count} pictures", found["memory"], "MB", note)
 

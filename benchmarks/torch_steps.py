@@ -83,22 +83,13 @@ def players(case: Case, way: str):
 
     torch.manual_seed(0)
     make = importlib.import_module(f"torch_{case.model}").Training
-    memory_format, settings = getattr(torch, FORMATS[layout]), settings_of(case)
+    memory_format, settings = getattr(torch, FORMATS[layout]), case.arguments()
     if case.model == "stylegan2":
         arguments = case.size, settings["width"], settings, memory_format
         return make(*arguments, **switches)
     if case.model == "biggan":
         return make(NUM_CLASSES, settings, memory_format, **switches)
     return make(case.size, memory_format, **settings, **switches)
-
-
-def settings_of(case: Case) -> dict:
-    """The arguments of the model's function, those of its preset written out."""
-    import importlib
-
-    settings = dict(case.settings)
-    module = importlib.import_module(f"gan_lib.models.{case.model}")
-    return getattr(module, settings.pop("preset", ""), {}) | settings
 
 
 def batch(case: Case) -> list:
