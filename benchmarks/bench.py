@@ -50,9 +50,11 @@ COMPILED = (  # with a C++ compiler, minutes a model
 class Worker:
     """A way of training in its own process, and what it says of itself."""
 
-    def __init__(self, name: str, way: str):
+    def __init__(self, name: str, way: str, **settings: str):
+        """`settings`: of the environment."""
         program = Path(__file__).with_name("bench_worker.py")
-        settings = {"GAN_TUNED": "0" if way == KERAS else "1"}
+        settings |= {"GAN_TUNED": "0" if way == KERAS else "1"}
+        self.printed: list[str] = []  # by libraries, since it was last asked
         self.process = subprocess.Popen(
             [sys.executable, program, name, way],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -62,6 +64,7 @@ class Worker:
 
     def run(self) -> float:
         """Seconds of one round."""
+        self.printed.clear()
         self._stdin.write("run\n")
         self._stdin.flush()
         return self._read()["seconds"]
@@ -79,6 +82,7 @@ class Worker:
         for line in self.process.stdout:
             if line.startswith("{"):
                 return json.loads(line)
+            self.printed.append(line)
         command = " ".join(map(repr, map(str, self.process.args)))
         raise RuntimeError(
             f"A way of training ended before its time. Run it by hand to see why:\n"

@@ -60,11 +60,10 @@ def device() -> str:
     """The processor or graphics card TensorFlow computes on."""
     import tensorflow as tf
 
+    from gan_lib import cpu
+
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return tf.config.experimental.get_device_details(gpus[0])["device_name"]
-    flags = Path("/proc/cpuinfo")
-    text = flags.read_text() if flags.exists() else ""
-    names = [x.split(":")[1].strip() for x in text.splitlines() if "model name" in x]
-    amx = ", AMX" if "amx_bf16" in text else ""
-    return f"{os.cpu_count()} cores {names[0] if names else platform.machine()}{amx}"
+    amx = ", AMX" if "amx_bf16" in cpu.flags() else ""
+    return f"{os.cpu_count()} cores {cpu.name()}{amx}"

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gan_lib import cpu
+
 
 class Window(NamedTuple):
     """Versions of a package that the tests have run with, both ends included."""
@@ -176,19 +178,12 @@ def _host() -> str:
 
 
 def _cpu() -> dict[str, Any]:
-    name, flags = platform.processor() or platform.machine(), set()
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-        if model := re.search(r"^model name\s*: (.+)$", text, re.MULTILINE):
-            name = model[1]
-        if listed := re.search(r"^(?:flags|Features)\s*: (.+)$", text, re.MULTILINE):
-            flags = set(listed[1].split())
-    except OSError:
-        pass  # not Linux
     cores = os.cpu_count()
     if hasattr(os, "sched_getaffinity"):  # a container may grant fewer
         cores = len(os.sched_getaffinity(0))
-    return {"name": name, "cores": cores, "flags": [f for f in CPU_FLAGS if f in flags]}
+    flags = cpu.flags()
+    known = [flag for flag in CPU_FLAGS if flag in flags]
+    return {"name": cpu.name(), "cores": cores, "flags": known}
 
 
 def _memory_gib() -> float | None:

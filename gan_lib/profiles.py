@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+
+from gan_lib import cpu
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,6 +188,23 @@ LESSONS: dict[str, dict[str, dict[str, Any]]] = {
         },
         "gpu": {"width": 32, "ablation_kimg": 60},
     },
+    "machines": {
+        "smoke": {
+            "image_size": 32,
+            "kimg": 0.128,
+            "tick_kimg": 0.032,
+            "ablation_kimg": 0.064,
+        },
+        "cpu": {
+            "num_images": 4_000,
+            "kimg": 16,
+            "training_minutes": 2.5,
+            "tick_kimg": 0.64,
+            "ablation_kimg": 6.4,
+            "ablation_seconds": 15,
+        },
+        "gpu": {"kimg": 1_000, "tick_kimg": 25, "ablation_kimg": 20},
+    },
     "ugatit": {
         "smoke": {
             "image_size": 32,
@@ -267,7 +284,7 @@ def cpu_policy() -> str:
         float32's time (`benchmarks/bench.py`); else "float32", as bfloat16 would be
         emulated.
     """
-    multiplies = _cpu_flags() & {"amx_bf16", "avx512_bf16"}
+    multiplies = cpu.flags() & {"amx_bf16", "avx512_bf16"}
     return "mixed_bfloat16" if multiplies else "float32"
 
 
@@ -284,13 +301,3 @@ def gpu_policy() -> str:
     if capability is None:
         return "float32"
     return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
-
-
-def _cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
-    """Feature flags of the first CPU; none where the system has no such file."""
-    try:
-        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return set()
-    flags = re.search(r"^flags\s*:(.*)$", text, flags=re.MULTILINE)
-    return set(flags.group(1).split()) if flags else set()

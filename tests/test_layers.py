@@ -132,7 +132,7 @@ def test_the_matrix_products_are_exact_in_float32(
     layer_class, size, strides, padding, map_size, largest_tiny_map, monkeypatch
 ):
     """The same code without rounding: no wrong padding hides in a tolerance."""
-    monkeypatch.setattr(cpu_kernels, "LARGEST_TINY_MAP", largest_tiny_map)
+    monkeypatch.setattr(cpu_kernels, "largest_tiny_map", lambda: largest_tiny_map)
     inputs = tf.constant(_images(2, *map_size, 3))
     _, stock = _pair(layer_class, inputs, 4, size, strides=strides, padding=padding)
     stock.bias.assign(stock.bias * 0)

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import tensorflow as tf
 
-from gan_lib import profiles
+from gan_lib import cpu, profiles
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def machine(monkeypatch):
         monkeypatch.setattr(
             tf.config.experimental, "get_device_details", lambda device: details
         )
-        monkeypatch.setattr(profiles, "_cpu_flags", lambda: set(flags.split()))
+        monkeypatch.setattr(cpu, "flags", lambda: set(flags.split()))
 
     return pretend
 
@@ -109,14 +109,14 @@ def test_the_flags_are_read_from_the_first_cpu(tmp_path):
         "processor\t: 0\nflags\t\t: fpu amx_bf16 amx_tile\nbugs\t\t: spectre_v1\n\n"
         "processor\t: 1\nflags\t\t: fpu other\n"
     )
-    assert profiles._cpu_flags(cpuinfo) == {"fpu", "amx_bf16", "amx_tile"}
+    assert cpu.flags(cpuinfo) == {"fpu", "amx_bf16", "amx_tile"}
 
 
 def test_no_flags_where_there_is_no_such_file(tmp_path):
-    assert profiles._cpu_flags(tmp_path / "missing") == set()
+    assert cpu.flags(tmp_path / "missing") == set()
     arm = tmp_path / "arm"
     arm.write_text("processor\t: 0\nFeatures\t: fp asimd bf16\n")
-    assert profiles._cpu_flags(arm) == set()
+    assert cpu.flags(arm) == {"fp", "asimd", "bf16"}
 
 
 def test_a_profile_cannot_be_changed_by_accident():

@@ -19,16 +19,26 @@ import os
 import keras
 import tensorflow as tf
 
+from gan_lib import cpu
+
 # The smaller of a convolution's two maps decides, by its height in pixels. Up to the
-# first size the kernel's gradient is a matrix product, up to the second the other two
-# directions too. Larger maps are faster with the stock kernels.
+# first size the kernel's gradient is a matrix product, up to `largest_tiny_map()` the
+# other two directions too. Larger maps are faster with the stock kernels.
 LARGEST_SMALL_MAP = 8
-LARGEST_TINY_MAP = 4
 
 
 def tuned() -> bool:
     """Are faster ways to compute the same allowed? The one switch; see above."""
     return os.environ.get("GAN_TUNED", "1") != "0"
+
+
+@functools.cache
+def largest_tiny_map() -> int:
+    """4 with AMX, whose products outrun the stock kernels by more than others'; else 2.
+
+    Without AMX, 4 costs DCGAN's step 10 %, StyleGAN2's 4 % (`benchmarks/tiny_maps.py`).
+    """
+    return 4 if "amx_bf16" in cpu.flags() else 2
 
 
 def on_cpu() -> bool:
@@ -195,7 +205,7 @@ def conv2d(inputs, kernel, strides: tuple[int, int], padding: str) -> tf.Tensor:
     name = padding.upper()
     kernel = tf.convert_to_tensor(kernel, inputs.dtype)
     tiling = Tiling(tuple(inputs.shape[1:3]), kernel.shape[:2], strides, padding)
-    tiny = tiling.steps[0] <= LARGEST_TINY_MAP
+    tiny = tiling.steps[0] <= largest_tiny_map()
 
     @tf.custom_gradient
     def op(x, w):
@@ -220,7 +230,7 @@ def conv2d_transpose(
     name = padding.upper()
     kernel = tf.convert_to_tensor(kernel, inputs.dtype)
     tiling = Tiling(size, kernel.shape[:2], strides, padding)
-    tiny = tiling.steps[0] <= LARGEST_TINY_MAP
+    tiny = tiling.steps[0] <= largest_tiny_map()
 
     @tf.custom_gradient
     def op(x, w):
