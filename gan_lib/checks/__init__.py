@@ -21,15 +21,23 @@ from gan_lib.checks.dcgan import (
     optimal_discriminator,
     slerp,
 )
+from gan_lib.checks.machines import (
+    accumulated_gradient,
+    combine_statistics,
+    conv_flops,
+)
 from gan_lib.checks.pix2pix import best_constant, paired_loss, receptive_field
 from gan_lib.checks.progan import critic_loss, fade, minibatch_stddev
 from gan_lib.checks.stylegan import mix, modulated_convolution, truncate
 from gan_lib.checks.ugatit import activation_map, adalin, cycle_and_identity
 
 __all__ = [
+    "accumulated_gradient",
     "activation_map",
     "adalin",
     "best_constant",
+    "combine_statistics",
+    "conv_flops",
     "critic_loss",
     "cycle_and_identity",
     "discriminator_loss",
