@@ -10,7 +10,7 @@ and both. Measured is the most memory the process ever held minus what it held b
 its first step, which has every penalty in it; with what a checkpoint holds (weights,
 moments, averages) it is what a device must have. Cases above a limit are cut off.
 
-Beside the table a figure, `runs/memory.png`, with the 16 GB of a T4. This is the memory
+Writes the table, `memory.md`, and a figure with the 16 GB of a T4. This is the memory
 of a CPU. On a GPU maps in float16 take half, but convolutions ask for workspaces, the
 allocator keeps what it once had, and the system takes some of the 16 GB for itself.
 """
@@ -28,7 +28,7 @@ import numpy as np
 import peak_memory
 
 T4 = 16.0  # GB
-FIGURE = Path(__file__).with_name("runs") / "memory.png"
+FIGURE = Path(__file__).with_name("memory.png")
 
 # Name -> module of gan_lib.models, settings.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -106,10 +106,10 @@ def total(row: dict[str, float], way: str) -> float:
     return (row.get(way, np.nan) + row.get("state", np.nan)) / 1000
 
 
-def print_table(table, limit: float) -> None:
-    """Markdown, GB in all."""
-    print("| model | px | batch | weights, moments |", " | ".join(WAYS), "|")
-    print("|---|--:|--:|--:|" + "--:|" * len(WAYS))
+def lines(table, limit: float):
+    """Of a table in Markdown, GB in all."""
+    yield f"| model | px | batch | weights, moments | {' | '.join(WAYS)} |"
+    yield "|---|--:|--:|--:|" + "--:|" * len(WAYS)
     for (model, size, batch), row in table.items():
         cells = [f"{row.get('state', np.nan) / 1000:.2f}"]
         for way in WAYS:
@@ -118,7 +118,25 @@ def print_table(table, limit: float) -> None:
             else:
                 value = total(row, way)
                 cells.append("" if np.isnan(value) else f"{value:.2f}")
-        print(f"| {model} | {size} | {batch} |", " | ".join(cells), "|")
+        yield f"| {model} | {size} | {batch} | {' | '.join(cells)} |"
+
+
+def write(text: str) -> None:
+    """The page, beside the figure."""
+    from record import rows
+
+    newest = [row for row in rows() if row["benchmark"] == "memory"][-1]
+    FIGURE.with_suffix(".md").write_text(
+        "# What a training step needs\n\n"
+        f"Written by `{newest['command']}` on {newest['device']} "
+        f"({newest['versions']}, {newest['date']}). GB: weights, moments, averages "
+        "and the most that a step holds beside them, float32, networks at their "
+        "published width. On a GPU maps in 16 bits take half, and convolutions want "
+        "room to work in; none was tried."
+        "\n\n![GB of each case on a logarithmic axis, a mark for each way, and a "
+        f"dashed line at a T4's 16 GB.]({FIGURE.name})\n\n{text}\n",
+        encoding="utf-8",
+    )
 
 
 def draw(table) -> None:
@@ -143,7 +161,6 @@ def draw(table) -> None:
     axes.invert_yaxis()
     axes.grid(axis="both", alpha=0.3)
     axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=len(WAYS))
-    FIGURE.parent.mkdir(exist_ok=True)
     figure.savefig(FIGURE, dpi=100)
 
 
@@ -160,9 +177,11 @@ def main():
         return
     cases = [case for case in CASES if case[0] in arguments.models]
     table = measure_all(cases, arguments.limit, not arguments.no_record)
-    print_table(table, arguments.limit)
+    text = "\n".join(lines(table, arguments.limit))
+    print(text)
     if not arguments.no_record:
         draw(table)
+        write(text)
 
 
 if __name__ == "__main__":

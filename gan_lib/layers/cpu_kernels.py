@@ -36,7 +36,8 @@ def tuned() -> bool:
 def largest_tiny_map() -> int:
     """4 with AMX, whose products outrun the stock kernels by more than others'; else 2.
 
-    Without AMX, 4 costs DCGAN's step 10 %, StyleGAN2's 4 % (`benchmarks/tiny_maps.py`).
+    Without AMX, 4 costs DCGAN's step 5 % and saves pix2pix's 1 % (2 cores AMD EPYC, TF
+    2.21, 2026-11-23; `benchmarks/tiny_maps.py`).
     """
     return 4 if "amx_bf16" in cpu.flags() else 2
 

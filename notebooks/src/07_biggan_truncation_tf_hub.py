@@ -655,7 +655,7 @@ print("largest difference:", max(float(np.abs(a - b).max()) for a, b in pairs))
 # | truncation | latents drawn near the middle only |
 # | standing statistics | a batch norm's averages, taken with the latents of the test |
 #
-# **Next notebook**: the last of the series so far. Go back to 05 and compare its truncation
+# **Next notebook**: 08, what a step costs. Or go back to 05 and compare its truncation
 # of styles with this one of latents.
 #
 # ### References

@@ -799,8 +799,8 @@ display(plot.table([{"statistics of": name} | row for name, row in ablation.item
 plot.rows({f"{size} images": run.generate(few) for size, (run, _) in ghosts.items()})
 
 # %% [markdown]
-# A surprise: two images serve nearly as well as 64 (KID 2203 and 2163, +- 24), and eight are
-# not between them, so what we see is mostly luck. Batch norm also averages over pixels: of
+# A surprise: in our run two images served nearly as well as 64, and eight were not between
+# them, so what we see is mostly luck. Batch norm also averages over pixels: of
 # two images even the smallest map has 32. What small slices do cost is *time*, four times as
 # much: they leave the cores idle, and each slice's fakes are made twice. So measure before
 # you pay for synchronization. Deep maps of few pixels, as in classifiers, need it more.
