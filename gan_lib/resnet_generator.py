@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import keras
 
-from gan_lib.layers import Conv2D, Conv2DTranspose, ReflectionPadding2D
+from gan_lib.layers import Conv2D, Conv2DTranspose, Cropping2D, ReflectionPadding2D
 from gan_lib.patchgan import Blocks
 
 
@@ -95,7 +95,7 @@ def _double(layers: Blocks, x, filters: int, name: str):
         Conv2DTranspose, x, filters, 2, "valid", kernel_size=3, name=name
     )
     crop = ((1, 0), (1, 0))
-    return keras.layers.Cropping2D(crop, dtype=layers.dtype, name=f"{name}_crop")(x)
+    return Cropping2D(crop, dtype=layers.dtype, name=f"{name}_crop")(x)
 
 
 def _check_size(image_size: int | None) -> None:

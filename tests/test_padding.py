@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gan_lib import export
-from gan_lib.layers import ReflectionPadding2D
+from gan_lib.layers import Cropping2D, ReflectionPadding2D
 
 PADDINGS = [1, 3, (2, 1), ((0, 3), (2, 0)), 0]
 
@@ -71,6 +71,40 @@ def test_gradients_come_back_from_the_mirror():
     # How often each pixel of a 3 x 3 map appears in the 5 x 5 one.
     wanted = np.outer([1, 3, 1], [1, 3, 1])
     np.testing.assert_array_equal(tape.gradient(total, maps)[0, :, :, 0], wanted)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("cropping", [1, ((1, 0), (0, 2)), 0], ids=str)
+def test_cropping_is_that_of_keras(cropping, dtype):
+    import tensorflow as tf
+
+    maps = tf.constant(_maps(2, 5, 6, 3))
+    found = []
+    for layer_class in (Cropping2D, keras.layers.Cropping2D):
+        layer = layer_class(cropping, dtype=dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            outputs = layer(maps)
+            total = tf.reduce_sum(outputs * outputs)
+        assert layer.compute_output_shape(maps.shape) == outputs.shape
+        assert outputs.dtype == layer.compute_dtype
+        found.append((outputs, tape.gradient(total, maps)))
+    for ours, stock in zip(*found, strict=True):
+        np.testing.assert_array_equal(
+            tf.cast(ours, tf.float32), tf.cast(stock, tf.float32)
+        )
+
+
+def test_cropping_maps_of_a_size_that_comes_later():
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, Cropping2D(((1, 0), (1, 0)))(inputs))
+    maps = _maps(2, 4, 5, 3)
+    np.testing.assert_array_equal(model(maps), maps[:, 1:, 1:])
+
+
+def test_too_small_a_map_to_be_cropped():
+    with pytest.raises(ValueError, match="cropping"):
+        Cropping2D(3)(_maps(1, 5, 6, 2))
 
 
 @pytest.fixture

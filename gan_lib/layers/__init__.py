@@ -15,7 +15,7 @@ from gan_lib.layers.fade import Fade
 from gan_lib.layers.layer_instance import LIN, AdaLIN, UnitInterval
 from gan_lib.layers.minibatch import MinibatchStdDev
 from gan_lib.layers.normalization import BatchNormalization, InstanceNormalization
-from gan_lib.layers.padding import ReflectionPadding2D
+from gan_lib.layers.padding import Cropping2D, ReflectionPadding2D
 from gan_lib.layers.resampling import Blur2D, Downsample2D, Upsample2D
 from gan_lib.layers.self_attention import SelfAttention2D
 from gan_lib.layers.spectral import (
@@ -45,6 +45,7 @@ __all__ = [
     "ConditionalBatchNormalization",
     "Conv2D",
     "Conv2DTranspose",
+    "Cropping2D",
     "Downsample2D",
     "EqualizedConv2D",
     "EqualizedDense",

@@ -1,8 +1,11 @@
-"""Padding layers that Keras does not have."""
+"""Padding that Keras does not have, and cropping with a fast way back."""
 
 from __future__ import annotations
 
 import keras
+import tensorflow as tf
+
+from gan_lib.layers import cpu_kernels
 
 
 @keras.saving.register_keras_serializable("gan_lib")
@@ -52,3 +55,26 @@ class ReflectionPadding2D(keras.layers.ZeroPadding2D):
         layer = ReflectionPadding2D.from_config(config)
         maps = keras.Input((None, None, None), dtype=layer.compute_dtype)
         return keras.Model(maps, layer.call(maps), name=layer.name)
+
+
+@keras.saving.register_keras_serializable("gan_lib")
+class Cropping2D(keras.layers.Cropping2D):
+    """`keras.layers.Cropping2D`, whose gradient is quick on a CPU.
+
+    y[:, i, j] = x[:, i + top, j + left];  dL/dx is dL/dy with zeros around it.
+
+    Keras cuts with a strided slice, whose gradient TensorFlow computes element by
+    element, 7 ms for a map of 2 MB in bfloat16; that of a plain slice is a padding.
+    Arguments and results are those of the Keras layer. Input shape: (B, H, W, C).
+    Output shape: (B, H - top - bottom, W - left - right, C).
+    """
+
+    stock = keras.layers.Cropping2D.from_config
+
+    def call(self, inputs):
+        (top, _), (left, _) = self.cropping
+        _, height, width, _ = self.compute_output_shape(inputs.shape)
+        sliceable = cpu_kernels.on_cpu() and self.data_format == "channels_last"
+        if not sliceable or None in (height, width):
+            return super().call(inputs)
+        return tf.slice(inputs, (0, top, left, 0), (-1, height, width, -1))
