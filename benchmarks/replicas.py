@@ -1,13 +1,14 @@
 """Two replicas on loopback against two single trainings side by side.
 
     python benchmarks/replicas.py
+    python benchmarks/replicas.py --batch 128     (64 images each: less talking)
     python benchmarks/replicas.py --no-record     (prints, keeps nothing)
 
 The lesson's DCGAN ("laptop", 64 px). Together: two workers, one core each, share every
-batch of 64. Alone: two trainings that know nothing of each other, one core each, with
-batches of 32. Both pairs stay alive and take turns, so a machine that is slow for a
-while is so for both; the processes of a pair run at the same time. A throughput is 64
-images a step over the median seconds of a step; the ratio is the median of the ratios
+batch. Alone: two trainings that know nothing of each other, one core each, with half
+the batch. Both pairs stay alive and take turns, so a machine that is slow for a
+while is so for both; the processes of a pair run at the same time. A throughput is the
+batch over the median seconds of a step; the ratio is the median of the ratios
 inside rounds. What keeps it below 1 is the talking, and waiting for the slower one.
 """
 
@@ -21,7 +22,7 @@ import sys
 
 import numpy as np
 
-BATCH, STEPS = 64, 20
+STEPS = 20
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 
 
@@ -60,12 +61,12 @@ def start(core: int, batch: int, synchronized=False, **cluster) -> subprocess.Po
     )
 
 
-def start_together(synchronized: bool) -> list[subprocess.Popen]:
+def start_together(batch: int, synchronized: bool) -> list[subprocess.Popen]:
     from gan_lib import devices
 
     addresses = devices.free_addresses(2)
     return [
-        start(i, BATCH, synchronized, TF_CONFIG=devices.cluster(addresses, i))
+        start(i, batch, synchronized, TF_CONFIG=devices.cluster(addresses, i))
         for i in range(2)
     ]
 
@@ -77,15 +78,15 @@ def turn(pair: list[subprocess.Popen]) -> float:
     return max(json.loads(process.stdout.readline()) for process in pair)
 
 
-def measure(rounds: int) -> dict[str, np.ndarray]:
+def measure(batch: int, rounds: int) -> dict[str, np.ndarray]:
     """{way: seconds a step in each round}, after one that is not counted."""
     from gan_lib.data.faces import faces
 
     faces(64, 1024)  # drawn once, before they are asked for by all
     pairs = {
-        "two single trainings": [start(i, BATCH // 2) for i in range(2)],
-        "two replicas": start_together(False),
-        "two replicas, synchronized batch norm": start_together(True),
+        "two single trainings": [start(i, batch // 2) for i in range(2)],
+        "two replicas": start_together(batch, False),
+        "two replicas, synchronized batch norm": start_together(batch, True),
     }
     times = {name: [] for name in pairs}
     order = np.random.default_rng(0)
@@ -104,6 +105,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--no-record", action="store_true", help="only print")
     parser.add_argument("--rounds", type=int, default=7, help="default 7")
+    parser.add_argument("--batch", type=int, default=64, help="images in all")
     parser.add_argument("--work", type=int, nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.work:
@@ -111,16 +113,16 @@ def main():
         return
     from record import record
 
-    times = measure(arguments.rounds)
+    times = measure(arguments.batch, arguments.rounds)
     base = times["two single trainings"]
     for name, seconds in times.items():
         ratios = base / seconds
         spread = f"{ratios.min():.2f} to {ratios.max():.2f}"
         note = (
-            f"batch {BATCH} in all, 1 core each; {np.median(ratios):.2f} x two single "
-            f"trainings ({spread} in {len(ratios)} rounds)"
+            f"batch {arguments.batch} in all, 1 core each; {np.median(ratios):.2f} x "
+            f"two single trainings ({spread} in {len(ratios)} rounds)"
         )
-        value = BATCH / float(np.median(seconds))
+        value = arguments.batch / float(np.median(seconds))
         record("replicas", name, value, "images/s", note, not arguments.no_record)
 
 
