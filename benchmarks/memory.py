@@ -2,6 +2,7 @@
 
     python benchmarks/memory.py
     python benchmarks/memory.py --models DCGAN CycleGAN     (some of them)
+    python benchmarks/memory.py --models          (none: the page of what is recorded)
     python benchmarks/memory.py --no-record                 (prints, keeps nothing)
 
 The networks at their published width, in float32, each case in a process of its own:
@@ -101,6 +102,23 @@ def measure_all(cases, limit: float, keep: bool) -> dict[tuple, dict[str, float]
     return table
 
 
+def recorded() -> dict[tuple, dict[str, float]]:
+    """As `measure_all`, of the newest results in the table of all benchmarks."""
+    from record import rows
+
+    found = {row["what"]: row for row in rows() if row["benchmark"] == "memory"}
+    table: dict[tuple, dict[str, float]] = {}
+    for case in CASES:
+        for way in WAYS:
+            row = found.get("{} {} px, batch {}, {}".format(*case, way))
+            if row:
+                state = float(row["note"].split()[-2])
+                table.setdefault(case, {}).update(
+                    {"state": state, way: float(row["value"])}
+                )
+    return table
+
+
 def total(row: dict[str, float], way: str) -> float:
     """GB that a device must have, NaN where nothing was measured."""
     return (row.get(way, np.nan) + row.get("state", np.nan)) / 1000
@@ -155,7 +173,9 @@ def draw(table) -> None:
         values = [x if np.isfinite(x) else np.nan for x in values]
         axes.plot(values, rows, marker, label=way, alpha=0.8)
     axes.axvline(T4, color="black", linestyle="--")
-    axes.annotate("T4, 16 GB", (T4, -0.8), rotation=90, ha="right", va="top")
+    place = {"xytext": (-3, -4), "textcoords": "offset points"}
+    top = axes.get_xaxis_transform()
+    axes.annotate("T4, 16 GB", (T4, 1), xycoords=top, ha="right", va="top", **place)
     axes.set_yticks(rows, [f"{m}, {s} px, batch {b}" for m, s, b in table])
     axes.set(xscale="log", xlabel="GB: weights, moments and a step, float32, on a CPU")
     axes.invert_yaxis()
@@ -166,7 +186,7 @@ def draw(table) -> None:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS])
+    parser.add_argument("--models", nargs="*", choices=MODELS, default=[*MODELS])
     parser.add_argument("--limit", type=float, default=20.0, help="GB a case may take")
     parser.add_argument("--no-record", action="store_true", help="only print")
     parser.add_argument("--only", nargs=5, help=argparse.SUPPRESS)
@@ -177,11 +197,11 @@ def main():
         return
     cases = [case for case in CASES if case[0] in arguments.models]
     table = measure_all(cases, arguments.limit, not arguments.no_record)
-    text = "\n".join(lines(table, arguments.limit))
-    print(text)
+    print("\n".join(lines(table, arguments.limit)))
     if not arguments.no_record:
+        table = recorded() | {case: row for case, row in table.items() if row}
         draw(table)
-        write(text)
+        write("\n".join(lines(table, arguments.limit)))
 
 
 if __name__ == "__main__":
