@@ -1,7 +1,7 @@
 """Two replicas on loopback against two single trainings side by side.
 
     python benchmarks/replicas.py
-    python benchmarks/replicas.py --batch 128     (64 images each: less talking)
+    python benchmarks/replicas.py --batch 128     (64 images each)
     python benchmarks/replicas.py --no-record     (prints, keeps nothing)
 
 The lesson's DCGAN ("laptop", 64 px). Together: two workers, one core each, share every
