@@ -79,26 +79,30 @@ def measure(model: str, size: int, batch: int, way: str, limit: float):
     return peak_memory.of_steps(gan, batches if batches[1:] else batches[0], 0)
 
 
+def title(case: tuple, way: str) -> str:
+    """Under which a result stands in the table of all benchmarks."""
+    return "{} {} px, batch {}, {}".format(*case, way)
+
+
 def measure_all(cases, limit: float, keep: bool) -> dict[tuple, dict[str, float]]:
     """{(model, size, batch): {way: MB}}; "state" is a way too, infinite the cut off."""
     from record import record
 
     table: dict[tuple, dict[str, float]] = {case: {} for case in cases}
-    for (model, size, batch), row in table.items():
-        what = f"{model} {size} px, batch {batch}"
+    for case, row in table.items():
         for way, settings in WAYS.items():
-            if batch % settings.get("accumulate", 1):
+            if case[2] % settings.get("accumulate", 1):
                 continue
-            arguments = model, size, batch, way, limit
+            what = title(case, way)
             try:
-                found = peak_memory.in_own_process(__file__, arguments)
+                found = peak_memory.in_own_process(__file__, (*case, way, limit))
             except MemoryError:
-                print(f"{what}, {way}: above {limit:g} GB", flush=True)
+                print(f"{what}: above {limit:g} GB", flush=True)
                 row[way] = np.inf
                 continue
             row["state"], row[way] = found["state"], found["memory"]
             note = f"float32; a checkpoint holds {found['state']:.0f} MB"
-            record("memory", f"{what}, {way}", found["memory"], "MB", note, keep)
+            record("memory", what, found["memory"], "MB", note, keep)
     return table
 
 
@@ -110,7 +114,7 @@ def recorded() -> dict[tuple, dict[str, float]]:
     table: dict[tuple, dict[str, float]] = {}
     for case in CASES:
         for way in WAYS:
-            row = found.get("{} {} px, batch {}, {}".format(*case, way))
+            row = found.get(title(case, way))
             if row:
                 state = float(row["note"].split()[-2])
                 table.setdefault(case, {}).update(
@@ -146,8 +150,10 @@ def write(text: str) -> None:
     newest = [row for row in rows() if row["benchmark"] == "memory"][-1]
     FIGURE.with_suffix(".md").write_text(
         "# What a training step needs\n\n"
-        f"Written by `{newest['command']}` on {newest['device']} "
-        f"({newest['versions']}, {newest['date']}). GB: weights, moments, averages "
+        "Written by `benchmarks/memory.py` from `results.csv`; its newest row is of "
+        f"`{newest['command']}` on {newest['device']} ({newest['versions']}, "
+        f"{newest['date']}). An empty cell was not measured, or its batch does not "
+        "fall into slices. GB: weights, moments, averages "
         "and the most that a step holds beside them, float32, networks at their "
         "published width. On a GPU maps in 16 bits take half, and convolutions want "
         "room to work in; none was tried."
