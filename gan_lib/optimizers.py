@@ -18,8 +18,8 @@ class Adam(keras.optimizers.Adam):
 
     Arguments, state and results are those of `keras.optimizers.Adam`. Keras writes
     the update as about ten operations that each read and write the whole variable;
-    here it is one, which matters on networks whose step is short. Sparse gradients,
-    `amsgrad` and distribution strategies take the Keras path.
+    here it is one, which matters on networks whose step is short. Sparse gradients and
+    `amsgrad` take the Keras path.
 
     Args:
         l2: lambda of a penalty lambda / 2 |w|^2 on every weight, as a term of the
@@ -44,7 +44,6 @@ class Adam(keras.optimizers.Adam):
             self.amsgrad
             or not cpu_kernels.tuned()
             or not isinstance(gradient, tf.Tensor)
-            or tf.distribute.has_strategy()
         ):
             super().update_step(gradient, variable, learning_rate)
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import tensorflow as tf
 
 from gan_lib.optimizers import Adam, LinearDecay
 
+HERE = Path(__file__).parent
 SHAPES = [(), (7,), (3, 4), (3, 3, 2, 5)]
 SETTINGS = {
     "plain": {},
@@ -61,6 +64,48 @@ def test_ten_steps_equal_those_of_keras(settings, in_graph):
     ours = _train(Adam(**settings), _variables(), in_graph=in_graph)
     stock = _train(keras.optimizers.Adam(**settings), _variables())
     _assert_near(ours, stock)
+
+
+ON_TWO_DEVICES = """
+import keras, tensorflow as tf
+import test_optimizers as here
+import replica_cases
+from gan_lib.optimizers import Adam
+
+replica_cases.two_virtual_devices()
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+def train(cls, settings):
+    with strategy.scope():
+        variables, optimizer = here._variables(), cls(**settings)
+        optimizer.build(variables)
+
+    @tf.function
+    def move(gradients):
+        strategy.run(lambda: optimizer.apply([1.0 * g for g in gradients], variables))
+
+    for step in range(5):
+        move(here._gradients(step))
+    graph = move.get_concrete_function(here._gradients(0)).graph
+    kinds = {operation.type for operation in graph.get_operations()}
+    return [v.numpy() for v in (*variables, *optimizer.variables)], kinds
+
+for name, settings in here.SETTINGS.items():
+    if name == "accumulation":  # Keras cannot under a strategy
+        continue
+    ours, kinds = train(Adam, settings)
+    stock, stock_kinds = train(keras.optimizers.Adam, settings)
+    here._assert_near(ours, stock)
+    fused = "ResourceApplyAdam" in kinds
+    assert fused == (not settings.get("amsgrad")), (name, kinds)
+    assert "ResourceApplyAdam" not in stock_kinds
+print("equal")
+"""
+
+
+def test_on_two_devices_too(run_python):
+    program = f"import sys; sys.path.insert(0, {str(HERE)!r})\n{ON_TWO_DEVICES}"
+    assert run_python(program).endswith("equal\n")
 
 
 def test_under_loss_scaling_a_bad_step_is_skipped():
