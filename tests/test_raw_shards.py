@@ -74,11 +74,12 @@ def test_pixels_whose_bytes_stand_elsewhere_in_the_record_too(tmp_path, value):
     np.testing.assert_array_equal(np.stack(list(Shards(tmp_path))), pictures)
 
 
-def test_a_first_picture_that_a_longer_feature_contains(tmp_path):
-    first, second = b"\0" * 48, bytes(range(48))
-    frame = {"mask": b"\0" * 60}
-    shards = Shards(shard(tmp_path / "a", raw(first, **frame), raw(second, **frame)))
-    assert [picture.tobytes() for picture in shards] == [first, second]
+def test_a_first_picture_that_another_feature_contains(tmp_path):
+    masks, black = [bytes(60), bytes(range(48)) + bytes(12)], bytes(48)
+    with (tmp_path / "a").open("wb") as file:
+        for mask in masks:  # messages one after the other are one, in this order
+            write_record(file, example({"mask": mask}) + example(raw(black)))
+    assert [picture.tobytes() for picture in Shards(tmp_path / "a")] == [black, black]
 
 
 def test_a_flipped_bit_of_the_pixels_is_still_found(tmp_path, tiny_images):
